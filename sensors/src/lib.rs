@@ -1,0 +1,6 @@
+//! I2C chips: drivers that say what to wait for instead of sleeping, a catalogue of them, and simulated twins that
+//! answer the drivers' real bytes.
+//!
+//! This crate knows bytes on a bus and physical units. It knows no network, no node and no wall clock.
+
+pub mod chip;

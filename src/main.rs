@@ -1,0 +1,3 @@
+//! The `pisink` binary: everything it does is in the library.
+
+fn main() {}

@@ -1,0 +1,90 @@
+//! Messages: one envelope on a link, with a typed body for the keys that a node understands.
+
+use serde_json::Value as Json;
+
+use super::{BootId, JournalId, NodeName, Pack, Seq, WallTime};
+
+/// One envelope on a link.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Message {
+    /// The sender's number for it; a reply names it. Empty when the peer gave none.
+    pub id: String,
+    /// For whom it is meant; `None`: whoever is at the other end.
+    pub to: Option<NodeName>,
+    /// Who sent it.
+    pub sender: Option<NodeName>,
+    /// When the sender says that it was sent.
+    pub timestamp: Option<WallTime>,
+    /// What it says.
+    pub body: Body,
+}
+
+/// What a message says: its `key` and `value`, typed.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Body {
+    /// `POLL`: give me what comes after this cursor.
+    Poll(PollRequest),
+    /// `READINGS`: a piece of a journal.
+    Readings(Readings),
+    /// `STATUS` without a value: say how you are.
+    StatusRequest,
+    /// `STATUS` with a value: how a node is.
+    Status(Json),
+    /// `PING`: are you there?
+    Ping,
+    /// `PONG`: yes. The id is the ping's.
+    Pong,
+    /// `ERROR`: a message was not understood or could not be served.
+    Error {
+        /// The id of the message at fault.
+        re: String,
+        /// What is wrong and what would be right.
+        text: String,
+    },
+    /// An envelope whose key is not known here.
+    Unknown {
+        /// The key as sent.
+        key: String,
+    },
+    /// Any JSON value that is no envelope: what `\r`-JSON scripts send.
+    Foreign(Json),
+}
+
+/// "Give me what comes after this cursor."
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PollRequest {
+    /// The journal that the cursor belongs to; `None` at the first contact.
+    pub journal: Option<JournalId>,
+    /// Send what comes after this.
+    pub after: Seq,
+    /// What the asker has on stable storage, never more than `after`.
+    pub taken: Seq,
+    /// At most this many readings.
+    pub max: u32,
+}
+
+/// A piece of a journal: consecutive readings, all of one boot.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Readings {
+    /// The id of the poll that it answers.
+    pub re: String,
+    /// The node whose journal it is.
+    pub node: NodeName,
+    /// The journal.
+    pub journal: JournalId,
+    /// The boot that the readings' monotonic stamps count from.
+    pub boot: BootId,
+    /// Place of the first reading in `pack`; with an empty pack, the place that would come next.
+    pub first: Seq,
+    /// The last durable place in the journal: more than the pack's end means that there is more to ask for.
+    pub last: Seq,
+    /// The readings.
+    pub pack: Pack,
+}
+
+impl Readings {
+    /// The place of the pack's last reading; the one before `first` when it is empty.
+    pub fn through(&self) -> Seq {
+        Seq((self.first.0 + self.pack.len() as u64).saturating_sub(1))
+    }
+}

@@ -1,0 +1,34 @@
+//! What a view is made from: series of readings and the rounds in which they were collected.
+
+use crate::model::{Channel, NodeName, Value, WallTime};
+
+/// The readings of one channel in one journal, by time.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Series {
+    /// The channel.
+    pub channel: Channel,
+    /// Told apart on plots when two live nodes bear one name: the first digits of the journal's id, else empty.
+    pub suffix: String,
+    /// Time and value, in order of time.
+    pub points: Vec<(WallTime, Value)>,
+}
+
+/// One round of a sink: when it ended, and who did not answer in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Round {
+    /// Counts up from 1 on one sink.
+    pub number: u64,
+    /// When it ended.
+    pub time: WallTime,
+    /// The nodes that did not answer: ERR `node_down` in this round.
+    pub down: Vec<NodeName>,
+}
+
+/// Everything that one set of plots shows.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PlotData {
+    /// All series, ordered by channel.
+    pub series: Vec<Series>,
+    /// The rounds, by number; empty on a node that collects from nobody.
+    pub rounds: Vec<Round>,
+}
