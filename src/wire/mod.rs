@@ -1,0 +1,59 @@
+//! Bytes to messages and back. One file per framing; pure; nothing here panics or allocates by a peer's unproven word.
+//!
+//! A decoder takes bytes from the front of what came, in pieces of any size, and gives at most one message a call:
+//! a message, an offence that it names, or `None` for "not complete yet".
+
+mod envelope;
+mod line;
+mod senml;
+
+pub use envelope::{KNOWN_KEYS, encode};
+pub use line::{LINE_MAX_BYTES, LineDecoder};
+pub use senml::{decode_pack, encode_pack};
+
+/// What is wrong with bytes that a peer sent.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum WireError {
+    /// A message longer than its framing's bound. The link cannot go on: where the next one begins is not known.
+    #[error("a message of more than {max_bytes} bytes; split it into smaller ones")]
+    Oversize {
+        /// The bound.
+        max_bytes: usize,
+    },
+    /// A line that is no JSON.
+    #[error("a line that is no JSON ({why}): {excerpt}")]
+    NotJson {
+        /// The parser's words, with the column.
+        why: String,
+        /// The beginning of the line, made printable.
+        excerpt: String,
+    },
+    /// JSON with a known key whose value does not fit it.
+    #[error("{key}: {why}")]
+    BadValue {
+        /// The message's key.
+        key: &'static str,
+        /// The message's id, so that the reply can name it.
+        id: String,
+        /// What does not fit.
+        why: String,
+    },
+}
+
+impl WireError {
+    /// Whether the link has to be closed because the place of the next message is lost.
+    pub fn is_fatal(&self) -> bool {
+        matches!(self, WireError::Oversize { .. })
+    }
+}
+
+/// The first bytes of what a peer sent, printable and short, for a log.
+fn excerpt(bytes: &[u8]) -> String {
+    const EXCERPT_MAX_BYTES: usize = 60;
+    let cut = bytes.get(..EXCERPT_MAX_BYTES).unwrap_or(bytes);
+    let mut text = cut.escape_ascii().to_string();
+    if cut.len() < bytes.len() {
+        text.push_str("...");
+    }
+    text
+}
