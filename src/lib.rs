@@ -5,4 +5,6 @@
 //! `docs/ARCHITECTURE.md` tells the whole story in ten minutes.
 
 pub mod model;
+pub mod node;
+pub mod proto;
 pub mod wire;

@@ -74,6 +74,9 @@ pub struct Readings {
     pub journal: JournalId,
     /// The boot that the readings' monotonic stamps count from.
     pub boot: BootId,
+    /// The cursor that was asked for. What lies between it and `first` is no longer to be had at the source; a receiver
+    /// whose own cursor lies before it has missed a piece and must not take this one.
+    pub after: Seq,
     /// Place of the first reading in `pack`; with an empty pack, the place that would come next.
     pub first: Seq,
     /// The last durable place in the journal: more than the pack's end means that there is more to ask for.

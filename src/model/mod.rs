@@ -3,9 +3,11 @@
 mod ids;
 mod message;
 mod reading;
+mod round;
 mod time;
 
-pub use ids::{BootId, JournalId, NameError, NodeName, Seq};
+pub use ids::{BootId, HexError, JournalId, NameError, NodeName, Seq};
 pub use message::{Body, Message, PollRequest, Readings};
 pub use reading::{Channel, ChannelIx, ErrReason, Pack, Reading, Value};
-pub use time::{Instant, WallTime};
+pub use round::RoundRecord;
+pub use time::{Instant, Now, WallTime};

@@ -78,6 +78,15 @@ impl Sub<Duration> for WallTime {
     }
 }
 
+/// One moment by both clocks: what a driver passes to a machine.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Now {
+    /// For order, intervals and deadlines.
+    pub mono: Instant,
+    /// For people.
+    pub wall: WallTime,
+}
+
 /// RFC 3339 in UTC with microseconds: `2026-01-31T08:00:00.000000Z`.
 impl fmt::Display for WallTime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

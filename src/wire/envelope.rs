@@ -103,6 +103,9 @@ fn poll(text: &str) -> Result<PollRequest, String> {
     Ok(PollRequest { journal, after: Seq(raw.after), taken: Seq(raw.taken), max: raw.max })
 }
 
+/// No journal grows so long: at a million readings a second it is 142 years. Leaves room for sums and for SQLite's `i64`.
+const SEQ_MAX: u64 = 1 << 52;
+
 #[derive(Deserialize)]
 struct RawReadings<'a> {
     #[serde(default)]
@@ -110,6 +113,7 @@ struct RawReadings<'a> {
     node: String,
     journal: String,
     boot: String,
+    after: u64,
     first: u64,
     last: u64,
     #[serde(borrow)]
@@ -120,14 +124,15 @@ fn readings(text: &str) -> Result<Readings, String> {
     let raw: RawReadings<'_> = serde_json::from_str(text).map_err(|e| e.to_string())?;
     let boot: BootId = raw.boot.parse().map_err(|e| format!("boot: {e}"))?;
     let journal: JournalId = raw.journal.parse().map_err(|e| format!("journal: {e}"))?;
-    if raw.first == 0 {
-        return Err("first: places in a journal begin with 1".to_owned());
+    if raw.first <= raw.after || raw.first > SEQ_MAX {
+        return Err(format!("first: {} does not come after {}", raw.first, raw.after));
     }
     Ok(Readings {
         re: raw.re,
         node: NodeName::new(&raw.node).map_err(|e| format!("node: {e}"))?,
         journal,
         boot,
+        after: Seq(raw.after),
         first: Seq(raw.first),
         last: Seq(raw.last),
         pack: senml::decode_pack(raw.pack.get()).map_err(|e| format!("pack: {e}"))?,
@@ -202,7 +207,11 @@ fn encode_readings(readings: &Readings, out: &mut Vec<u8>) {
     field(out, "journal", &readings.journal.to_string());
     field(out, "boot", &readings.boot.to_string());
     out.extend_from_slice(
-        format!("\"first\":{},\"last\":{},\"pack\":", readings.first, readings.last).as_bytes(),
+        format!(
+            "\"after\":{},\"first\":{},\"last\":{},\"pack\":",
+            readings.after, readings.first, readings.last
+        )
+        .as_bytes(),
     );
     senml::encode_pack(&readings.pack, out);
     out.push(b'}');

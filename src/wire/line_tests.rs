@@ -73,6 +73,7 @@ fn sample_messages() -> Vec<Message> {
         node: NodeName::new("pi-2").unwrap(),
         journal: JournalId(1),
         boot: BootId(2),
+        after: Seq(7),
         first: Seq(10),
         last: Seq(99),
         pack: sample_pack(),

@@ -1,0 +1,479 @@
+//! One node as a pure machine: composes what every node does (answer polls, take scripts' messages, say how it is)
+//! with its role. The same code runs on a Pi, driven by the event loop, and in tests, driven by a scheduler; the
+//! contract with the driver is that of [`crate::proto`].
+
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
+use std::time::Duration;
+
+use core::net::IpAddr;
+use serde_json::{Value as Json, json};
+
+use crate::model::{
+    Body, BootId, Instant, JournalId, Message, NodeName, Now, Pack, Readings, RoundRecord, Seq,
+};
+use crate::proto::{
+    LinkId, PeerIx, Primary, PrimaryConfig, PrimaryOutput, PrimaryReport, Secondary, SecondaryOutput,
+};
+use crate::wire::{KNOWN_KEYS, WireError};
+
+mod guests;
+
+use guests::Guests;
+
+/// What a node is at its start: what the store knows, and its role.
+#[derive(Clone, Debug)]
+pub struct NodeConfig {
+    /// Its name.
+    pub name: NodeName,
+    /// Its own journal.
+    pub journal: JournalId,
+    /// This boot of its machine.
+    pub boot: BootId,
+    /// The own journal's last durable place.
+    pub last: Seq,
+    /// How far each consumer has taken the own journal.
+    pub consumers: BTreeMap<NodeName, Seq>,
+    /// The role.
+    pub role: Role,
+}
+
+/// What a node does besides sensing and answering.
+#[derive(Clone, Debug)]
+pub enum Role {
+    /// Nothing: others collect from it.
+    Secondary,
+    /// Polls others and collects from them.
+    Primary(PollConfig),
+}
+
+/// How a primary polls.
+#[derive(Clone, Debug)]
+pub struct PollConfig {
+    /// The peers' addresses, each with the node last seen there.
+    pub peers: Vec<(String, Option<NodeName>)>,
+    /// What the store holds of each journal.
+    pub cursors: BTreeMap<JournalId, Seq>,
+    /// From one round's start to the next.
+    pub poll_interval: Duration,
+    /// A round is over after this at the latest.
+    pub deadline: Duration,
+    /// The last round's number.
+    pub last_round: u64,
+    /// For jitter.
+    pub seed: u64,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Input {
+    /// A link stands: one that [`Output::Connect`] asked for, or (without `peer`) one that somebody opened.
+    LinkUp {
+        /// Its number.
+        link: LinkId,
+        /// For whom it was opened.
+        peer: Option<PeerIx>,
+        /// The other end.
+        remote: IpAddr,
+    },
+    /// A link that [`Output::Connect`] asked for cannot be made.
+    LinkFailed {
+        /// For whom.
+        peer: PeerIx,
+        /// Why.
+        why: String,
+    },
+    /// A link is gone.
+    LinkDown {
+        /// Its number.
+        link: LinkId,
+        /// Why.
+        why: String,
+    },
+    /// A message came.
+    Message {
+        /// On this link.
+        link: LinkId,
+        /// The message.
+        message: Message,
+    },
+    /// Bytes came that are no message.
+    Offence {
+        /// On this link.
+        link: LinkId,
+        /// What is wrong with them.
+        error: WireError,
+    },
+    /// The own journal is durable through this place.
+    Appended(Seq),
+    /// What an [`Output::Read`] gave: where it begins, its boot, its readings; or the store's words.
+    Piece {
+        /// The link that asked.
+        link: LinkId,
+        /// The piece.
+        piece: Result<(Seq, BootId, Pack), String>,
+    },
+    /// An [`Output::Take`] is durable.
+    Taken {
+        /// Whose journal.
+        journal: JournalId,
+        /// Through this place.
+        cursor: Seq,
+    },
+    /// An [`Output::Take`] could not be stored.
+    Refused {
+        /// Whose journal.
+        journal: JournalId,
+    },
+}
+
+/// What the driver has to carry out.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Output {
+    /// Open a link to `address`; answer with [`Input::LinkUp`] or [`Input::LinkFailed`].
+    Connect {
+        /// For whom.
+        peer: PeerIx,
+        /// `host:port`.
+        address: String,
+    },
+    /// Drop this peer's link, or the attempt at one; nothing is answered.
+    Disconnect(PeerIx),
+    /// Send what is queued, then close this link; nothing is answered.
+    Close(LinkId, String),
+    /// Send this.
+    Send(LinkId, Message),
+    /// Add what the driver knows (store, chips, links) to this status, and send it.
+    SendStatus(LinkId, Message),
+    /// Read from the own journal; answer with [`Input::Piece`].
+    Read {
+        /// The link that asks.
+        link: LinkId,
+        /// Send what comes after this.
+        after: Seq,
+        /// At most so many.
+        max: u32,
+    },
+    /// Make another node's readings durable; answer with [`Input::Taken`] or [`Input::Refused`].
+    Take(Readings),
+    /// Append to the own journal; answered by [`Input::Appended`].
+    Append(Pack),
+    /// Record a round.
+    AddRound(RoundRecord),
+    /// Record how far a consumer is.
+    NoteConsumer(NodeName, Seq),
+    /// Record who is at an address.
+    NotePeer(String, NodeName),
+    /// Tell people.
+    Report(Report),
+}
+
+/// Something for the log.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Report {
+    /// From the polling.
+    Primary(PrimaryReport),
+    /// A script's first messages on its link.
+    Foreign {
+        /// Who.
+        from: NodeName,
+        /// What.
+        message: Json,
+        /// How many readings it gave.
+        readings: usize,
+    },
+    /// A peer sent what is no message.
+    Offence {
+        /// Who.
+        from: NodeName,
+        /// What is wrong.
+        error: WireError,
+        /// Whether its link is closed for it.
+        closed: bool,
+    },
+    /// A peer says that something is wrong.
+    Complaint {
+        /// Who.
+        from: NodeName,
+        /// Its words.
+        text: String,
+    },
+}
+
+impl Report {
+    /// Whether somebody has to do something.
+    pub fn is_warning(&self) -> bool {
+        match self {
+            Report::Primary(report) => report.is_warning(),
+            Report::Foreign { .. } => false,
+            Report::Offence { .. } | Report::Complaint { .. } => true,
+        }
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Report::Primary(report) => report.fmt(f),
+            Report::Foreign { from, message, readings } => {
+                let text: String = message.to_string().chars().take(200).collect();
+                write!(f, "{from}: {text} ({readings} readings)")
+            }
+            Report::Offence { from, error, closed: false } => write!(f, "{from}: {error}"),
+            Report::Offence { from, error, closed: true } => write!(f, "{from}: {error}; its link is closed"),
+            Report::Complaint { from, text } => {
+                let text: String = text.chars().take(200).collect();
+                write!(f, "{from} complains: {text}")
+            }
+        }
+    }
+}
+
+/// The machine.
+#[derive(Debug)]
+pub struct Node {
+    name: NodeName,
+    journal: JournalId,
+    boot: BootId,
+    began_at: Instant,
+    secondary: Secondary,
+    primary: Option<Primary>,
+    guests: Guests,
+    next_id: u64,
+    outputs: VecDeque<Output>,
+}
+
+impl Node {
+    /// Begins at `now`.
+    pub fn new(config: NodeConfig, now: Now) -> Self {
+        let NodeConfig { name, journal, boot, last, consumers, role } = config;
+        let primary = match role {
+            Role::Secondary => None,
+            Role::Primary(poll) => Some(Primary::new(
+                PrimaryConfig {
+                    own: (name.clone(), journal),
+                    peers: poll.peers,
+                    cursors: poll.cursors,
+                    poll_interval: poll.poll_interval,
+                    deadline: poll.deadline,
+                    last_round: poll.last_round,
+                    seed: poll.seed,
+                },
+                now.mono,
+            )),
+        };
+        Self {
+            secondary: Secondary::new(name.clone(), journal, boot, last, consumers),
+            name,
+            journal,
+            boot,
+            began_at: now.mono,
+            primary,
+            guests: Guests::default(),
+            next_id: 1,
+            outputs: VecDeque::new(),
+        }
+    }
+
+    /// Tells it what happened.
+    pub fn handle_input(&mut self, now: Now, input: Input) {
+        match input {
+            Input::LinkUp { link, peer, remote } => {
+                self.guests.link_up(link, remote);
+                if let (Some(ix), Some(primary)) = (peer, &mut self.primary) {
+                    primary.link_up(now, ix, link);
+                }
+            }
+            Input::LinkFailed { peer, why } => {
+                if let Some(primary) = &mut self.primary {
+                    primary.link_failed(now, peer, &why);
+                }
+            }
+            Input::LinkDown { link, why } => {
+                self.forget(link);
+                if let Some(primary) = &mut self.primary {
+                    primary.link_down(now, link, &why);
+                }
+            }
+            Input::Message { link, message } => self.message(now, link, message),
+            Input::Offence { link, error } => self.offence(now, link, error),
+            Input::Appended(last) => self.secondary.appended(last),
+            Input::Piece { link, piece } => self.secondary.piece(link, piece),
+            Input::Taken { journal, cursor } => {
+                if let Some(primary) = &mut self.primary {
+                    primary.taken(now, journal, cursor);
+                }
+            }
+            Input::Refused { journal } => {
+                if let Some(primary) = &mut self.primary {
+                    primary.refused(journal);
+                }
+            }
+        }
+    }
+
+    /// When to call [`Node::handle_timeout`] at the latest, and why.
+    pub fn poll_timeout(&self) -> Option<(Instant, &'static str)> {
+        self.primary.as_ref().and_then(Primary::poll_timeout)
+    }
+
+    /// Does what is due.
+    pub fn handle_timeout(&mut self, now: Now) {
+        if let Some(primary) = &mut self.primary {
+            primary.handle_timeout(now);
+        }
+    }
+
+    /// The next thing to carry out.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        if let Some(output) = self.outputs.pop_front() {
+            return Some(output);
+        }
+        if let Some(output) = self.secondary.poll_output() {
+            return Some(self.secondary_output(output));
+        }
+        let output = self.primary.as_mut()?.poll_output()?;
+        Some(self.primary_output(output))
+    }
+
+    fn secondary_output(&mut self, output: SecondaryOutput) -> Output {
+        match output {
+            SecondaryOutput::Send(link, body) => self.send(link, body),
+            SecondaryOutput::Read { link, after, max, .. } => Output::Read { link, after, max },
+            SecondaryOutput::NoteConsumer(name, seq) => Output::NoteConsumer(name, seq),
+        }
+    }
+
+    fn primary_output(&mut self, output: PrimaryOutput) -> Output {
+        match output {
+            PrimaryOutput::Connect(peer) => {
+                let address = self.primary.as_ref().map(|primary| primary.address(peer)).unwrap_or_default();
+                Output::Connect { peer, address }
+            }
+            PrimaryOutput::Disconnect(peer) => Output::Disconnect(peer),
+            PrimaryOutput::Send(link, id, body) => {
+                let message = self.envelope(id.to_string(), body);
+                Output::Send(link, message)
+            }
+            PrimaryOutput::Take(readings) => Output::Take(readings),
+            PrimaryOutput::AddRound(round) => Output::AddRound(round),
+            PrimaryOutput::NotePeer(address, node) => Output::NotePeer(address, node),
+            PrimaryOutput::Report(report) => Output::Report(Report::Primary(report)),
+        }
+    }
+
+    fn message(&mut self, now: Now, link: LinkId, message: Message) {
+        let Message { id, sender, body, .. } = message;
+        match body {
+            Body::Poll(poll) => self.secondary.poll(link, id, sender, poll),
+            Body::Readings(readings) => self.readings(now, link, readings),
+            Body::StatusRequest => {
+                let message = self.envelope(id, Body::Status(self.status(now.mono)));
+                self.outputs.push_back(Output::SendStatus(link, message));
+            }
+            Body::Ping => {
+                let pong = self.envelope(id, Body::Pong);
+                self.outputs.push_back(Output::Send(link, pong));
+            }
+            Body::Status(_) | Body::Pong => {}
+            Body::Error { re, text } => {
+                if let Some(primary) = &mut self.primary {
+                    primary.error(now, link, &re, &text);
+                }
+                let from = self.guests.label(link);
+                self.outputs.push_back(Output::Report(Report::Complaint { from, text }));
+            }
+            Body::Unknown { key } => {
+                let text = format!("key {key:?} is not known here; known keys are {}", KNOWN_KEYS.join(", "));
+                let error = self.send(link, Body::Error { re: id, text });
+                self.outputs.push_back(error);
+            }
+            Body::Foreign(json) => self.foreign(now, link, json),
+        }
+    }
+
+    fn readings(&mut self, now: Now, link: LinkId, readings: Readings) {
+        match &mut self.primary {
+            Some(primary) if primary.peer_of(link).is_some() => primary.readings(now, link, readings),
+            _ => {
+                let text = "READINGS: nobody here asked for them; a primary takes them in answer to its POLL"
+                    .to_owned();
+                let error = self.send(link, Body::Error { re: readings.re, text });
+                self.outputs.push_back(error);
+            }
+        }
+    }
+
+    fn foreign(&mut self, now: Now, link: LinkId, json: Json) {
+        if let Some(primary) = &mut self.primary {
+            primary.foreign(now, link);
+        }
+        let Some(said) = self.guests.say(link, &json, now) else { return };
+        if said.is_to_be_told {
+            let report = Report::Foreign { from: said.from, message: json, readings: said.pack.len() };
+            self.outputs.push_back(Output::Report(report));
+        }
+        if !said.pack.is_empty() {
+            self.outputs.push_back(Output::Append(said.pack));
+        }
+    }
+
+    fn offence(&mut self, now: Now, link: LinkId, error: WireError) {
+        let from = self.guests.label(link);
+        let closed = error.is_fatal() || self.guests.offend(link);
+        let re = match &error {
+            WireError::BadValue { id, .. } => id.clone(),
+            _ => String::new(),
+        };
+        let reply = self.send(link, Body::Error { re, text: error.to_string() });
+        self.outputs.push_back(reply);
+        if closed {
+            let why = error.to_string();
+            self.forget(link);
+            if let Some(primary) = &mut self.primary {
+                primary.link_down(now, link, &why);
+            }
+            self.outputs.push_back(Output::Close(link, why));
+        }
+        self.outputs.push_back(Output::Report(Report::Offence { from, error, closed }));
+    }
+
+    fn forget(&mut self, link: LinkId) {
+        self.guests.link_down(link);
+        self.secondary.link_down(link);
+    }
+
+    fn send(&mut self, link: LinkId, body: Body) -> Output {
+        let id = self.next_id.to_string();
+        self.next_id += 1;
+        Output::Send(link, self.envelope(id, body))
+    }
+
+    fn envelope(&self, id: String, body: Body) -> Message {
+        Message { id, to: None, sender: Some(self.name.clone()), timestamp: None, body }
+    }
+
+    fn status(&self, now: Instant) -> Json {
+        let consumers: BTreeMap<&str, u64> =
+            self.secondary.consumers().iter().map(|(name, seq)| (name.as_str(), seq.0)).collect();
+        let mut status = json!({
+            "node": self.name.as_str(),
+            "role": if self.primary.is_some() { "primary" } else { "secondary" },
+            "version": env!("CARGO_PKG_VERSION"),
+            "journal": self.journal.to_string(),
+            "boot": self.boot.to_string(),
+            "last": self.secondary.last().0,
+            "up_s": now.saturating_since(self.began_at).as_secs(),
+            "consumers": consumers,
+            "foreign": self.guests.status(),
+        });
+        if let (Some(primary), Some(fields)) = (&self.primary, status.as_object_mut()) {
+            fields.insert("polling".to_owned(), primary.status());
+        }
+        status
+    }
+}
+
+#[cfg(test)]
+#[path = "node_tests.rs"]
+mod tests;

@@ -1,0 +1,138 @@
+//! Peers that speak plain JSON and have no journal: scripts. Each link is a guest of its own, named by what it calls
+//! itself or by its address, so that one which comes again goes on under its name. Its readings go into the journal of
+//! the node that it talks to.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use core::net::IpAddr;
+use serde_json::{Value as Json, json};
+
+use crate::model::{Channel, NodeName, Now, Pack};
+use crate::proto::{LinkId, foreign};
+
+/// The chip name of channels that a script fills.
+const CHIP: &str = "json";
+/// A link is closed at its so-manieth line that is no message.
+const OFFENCES_MAX: u32 = 16;
+/// So many of a link's messages are told; the others are counted.
+const TOLD_MAX: u64 = 20;
+/// Most different names that links may give themselves, together; beyond it they go by their address.
+const NAMES_MAX: usize = 1_000;
+
+#[derive(Debug, Default)]
+pub(super) struct Guests {
+    links: BTreeMap<LinkId, Guest>,
+    /// Numbers in use for the guests of one host, so that two scripts on one host are told apart.
+    slots: BTreeMap<IpAddr, BTreeSet<u32>>,
+    names: BTreeSet<NodeName>,
+    messages: u64,
+    readings: u64,
+    offences: u64,
+}
+
+#[derive(Debug)]
+struct Guest {
+    remote: IpAddr,
+    slot: Option<u32>,
+    messages: u64,
+    offences: u32,
+}
+
+/// What came of one message.
+pub(super) struct Said {
+    pub(super) from: NodeName,
+    pub(super) pack: Pack,
+    pub(super) is_to_be_told: bool,
+}
+
+impl Guests {
+    pub(super) fn link_up(&mut self, link: LinkId, remote: IpAddr) {
+        self.links.insert(link, Guest { remote, slot: None, messages: 0, offences: 0 });
+    }
+
+    pub(super) fn link_down(&mut self, link: LinkId) {
+        let Some(guest) = self.links.remove(&link) else { return };
+        if let (Some(slot), Some(used)) = (guest.slot, self.slots.get_mut(&guest.remote)) {
+            used.remove(&slot);
+            if used.is_empty() {
+                self.slots.remove(&guest.remote);
+            }
+        }
+    }
+
+    /// Counts a line that is no message; whether the link has made too many of them.
+    pub(super) fn offend(&mut self, link: LinkId) -> bool {
+        self.offences += 1;
+        let Some(guest) = self.links.get_mut(&link) else { return false };
+        guest.offences += 1;
+        guest.offences >= OFFENCES_MAX
+    }
+
+    /// A name for the other end of a link, for the log.
+    pub(super) fn label(&self, link: LinkId) -> NodeName {
+        self.links.get(&link).map_or_else(
+            || address_name(IpAddr::from([0, 0, 0, 0]), 1),
+            |guest| address_name(guest.remote, guest.slot.unwrap_or(1)),
+        )
+    }
+
+    /// Takes a foreign message's readings, stamped now.
+    pub(super) fn say(&mut self, link: LinkId, json: &Json, now: Now) -> Option<Said> {
+        let own_name = foreign::sender(json).and_then(|name| NodeName::new(name).ok()).filter(|name| {
+            self.names.contains(name) || (self.names.len() < NAMES_MAX && self.names.insert(name.clone()))
+        });
+        let guest = self.links.get_mut(&link)?;
+        guest.messages += 1;
+        self.messages += 1;
+        let slots = &mut self.slots;
+        let from = own_name.unwrap_or_else(|| {
+            let slot = *guest.slot.get_or_insert_with(|| free_slot(slots.entry(guest.remote).or_default()));
+            address_name(guest.remote, slot)
+        });
+        let mut pack = Pack::default();
+        for found in foreign::values(json) {
+            let channel = Channel {
+                node: from.clone(),
+                chip: CHIP.to_owned(),
+                quantity: found.quantity,
+                unit: found.unit.to_owned(),
+            };
+            pack.push(&Arc::new(channel), now.wall, now.mono, found.value);
+        }
+        self.readings += pack.len() as u64;
+        Some(Said { from, pack, is_to_be_told: guest.messages <= TOLD_MAX })
+    }
+
+    pub(super) fn status(&self) -> Json {
+        json!({
+            "messages": self.messages,
+            "readings": self.readings,
+            "offences": self.offences,
+        })
+    }
+}
+
+fn free_slot(used: &mut BTreeSet<u32>) -> u32 {
+    let free = (1..=u32::MAX).find(|slot| !used.contains(slot)).unwrap_or(u32::MAX);
+    used.insert(free);
+    free
+}
+
+/// `192.168.1.17`, and `192.168.1.17_2` for a second one at the same time; an IPv6 address with `-` for `:`.
+fn address_name(remote: IpAddr, slot: u32) -> NodeName {
+    let mut text = remote.to_canonical().to_string().replace(':', "-");
+    if text.starts_with('-') {
+        text.insert(0, '0');
+    }
+    if slot > 1 {
+        text = format!("{text}_{slot}");
+    }
+    // An IP address with those characters replaced is a legal name; should it not be, all such guests share one.
+    NodeName::new(&text).unwrap_or_else(|_| fallback_name())
+}
+
+#[expect(clippy::expect_used, reason = "a constant that a test holds")]
+fn fallback_name() -> NodeName {
+    NodeName::new("guest").expect("\"guest\" has only letters")
+}

@@ -1,0 +1,62 @@
+//! How long to wait before trying a dead peer again: longer each time, and never in step with others.
+
+use std::time::Duration;
+
+/// Exponential delays between two bounds, each shortened by up to half at random.
+#[derive(Debug)]
+pub struct Backoff {
+    failures: u32,
+    rng: fastrand::Rng,
+}
+
+/// The first delay.
+const FIRST: Duration = Duration::from_millis(250);
+/// No delay is longer: a node that comes back is seen within this time.
+const LONGEST: Duration = Duration::from_secs(10);
+
+impl Backoff {
+    /// With its own random numbers, from `seed`.
+    pub fn new(seed: u64) -> Self {
+        Self { failures: 0, rng: fastrand::Rng::with_seed(seed) }
+    }
+
+    /// The delay after one more failure.
+    pub fn next_delay(&mut self) -> Duration {
+        let doubled = FIRST.saturating_mul(1 << self.failures.min(16));
+        self.failures = self.failures.saturating_add(1);
+        doubled.min(LONGEST).mul_f64(1.0 - self.rng.f64() / 2.0)
+    }
+
+    /// It worked: the next failure is a first one.
+    pub fn reset(&mut self) {
+        self.failures = 0;
+    }
+
+    /// Failures since the last success.
+    pub fn failures(&self) -> u32 {
+        self.failures
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn delays_grow_stay_bounded_and_begin_anew() {
+        let mut backoff = Backoff::new(1);
+        for failure in 0..40_u32 {
+            let full = FIRST.saturating_mul(1 << failure.min(10)).min(LONGEST);
+            let delay = backoff.next_delay();
+            assert!(delay <= full && delay >= full / 2, "{failure}: {delay:?}");
+        }
+        backoff.reset();
+        assert!(backoff.next_delay() <= FIRST);
+    }
+
+    #[test]
+    fn two_seeds_do_not_keep_step() {
+        let delays = |seed| (0..8).map(|_| Backoff::new(seed).next_delay()).collect::<Vec<_>>();
+        assert_ne!(delays(1), delays(2));
+    }
+}

@@ -1,0 +1,36 @@
+//! The protocols of a node as pure state machines.
+//!
+//! # The contract with a driver
+//!
+//! A machine does no I/O, has no clock, and draws random numbers only from a seed that it was given. Whoever drives it
+//! (the event loop on a Pi, a scheduler in a test) does four things, in any order that the world dictates:
+//!
+//! 1. tells it what happened: one method call or `handle_input` per event, each with the present moment;
+//! 2. calls `handle_timeout` at the latest when `poll_timeout` says, which also tells the reason;
+//! 3. after either, drains `poll_output` until it gives `None`, and carries out each output in order;
+//! 4. never calls back with a moment before an earlier one.
+//!
+//! After `handle_timeout(t)` and a full drain, `poll_timeout` lies after `t` or is `None`, so no driver can spin.
+//! Outputs wait in a queue that is bounded because each input adds at most a few per peer.
+
+mod backoff;
+pub mod foreign;
+mod peer;
+mod primary;
+mod secondary;
+
+pub use backoff::Backoff;
+pub use primary::{Primary, PrimaryConfig, PrimaryOutput, PrimaryReport};
+pub use secondary::{Secondary, SecondaryOutput};
+
+/// One connection, by the driver's number for it; never used again for another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LinkId(pub u64);
+
+/// A configured peer, by its place in the list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PeerIx(pub usize);
+
+/// Most readings that one poll asks for or gets. At about 100 bytes each on the wire they fit a line four times over,
+/// and a commit of so many takes a few milliseconds on an SD card.
+pub const POLL_MAX_READINGS: u32 = 2_000;

@@ -1,0 +1,148 @@
+//! What a primary has to tell people, and how its peers stand.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::Primary;
+use crate::model::{JournalId, NodeName, Seq};
+use crate::proto::peer::State;
+
+/// Something worth telling. Its text says what, where, and what to do.
+#[derive(Clone, Debug, PartialEq)]
+pub enum PrimaryReport {
+    /// A peer answered for the first time on this link, or shows another journal than before.
+    Found {
+        /// Where.
+        address: String,
+        /// Who.
+        node: NodeName,
+        /// Its journal.
+        journal: JournalId,
+        /// What is held of it.
+        taken: Seq,
+    },
+    /// A peer's link is gone or could not be made.
+    Lost {
+        /// Where.
+        address: String,
+        /// Who, if known.
+        node: Option<NodeName>,
+        /// Why.
+        why: String,
+    },
+    /// A peer answered a poll with an error.
+    Refused {
+        /// Where.
+        address: String,
+        /// The peer's words.
+        why: String,
+    },
+    /// A peer is this very node.
+    Itself {
+        /// The address that leads back here.
+        address: String,
+    },
+    /// Two peers bear one name.
+    SameName {
+        /// The name.
+        node: NodeName,
+        /// One of them.
+        first: String,
+        /// The other.
+        second: String,
+    },
+    /// Two peers show one journal.
+    SameJournal {
+        /// The journal.
+        journal: JournalId,
+        /// The one whose readings are taken.
+        first: String,
+        /// The one whose readings are not.
+        second: String,
+    },
+    /// A round is over.
+    Round {
+        /// Its number.
+        number: u64,
+        /// How many peers were asked.
+        nodes: usize,
+        /// Who did not answer.
+        down: Vec<NodeName>,
+        /// From its start to its end.
+        took: Duration,
+    },
+}
+
+impl PrimaryReport {
+    /// Whether somebody has to do something.
+    pub fn is_warning(&self) -> bool {
+        !matches!(self, PrimaryReport::Found { .. } | PrimaryReport::Round { .. })
+    }
+}
+
+impl fmt::Display for PrimaryReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            PrimaryReport::Found { address, node, journal, taken } => {
+                write!(f, "{address}: node {node}, journal {journal}, taken through {taken}")
+            }
+            PrimaryReport::Lost { address, node: Some(node), why } => {
+                write!(f, "{address} ({node}): {why}; trying again")
+            }
+            PrimaryReport::Lost { address, node: None, why } => write!(f, "{address}: {why}; trying again"),
+            PrimaryReport::Refused { address, why } => write!(f, "{address}: {why}"),
+            PrimaryReport::Itself { address } => {
+                write!(f, "--peer {address} is this very node: take it out of the list of peers")
+            }
+            PrimaryReport::SameName { node, first, second } => write!(
+                f,
+                "two nodes bear the name {node}: {first} and {second}; both are kept, told apart by their journals. Give \
+                 one another --name"
+            ),
+            PrimaryReport::SameJournal { journal, first, second } => write!(
+                f,
+                "{first} and {second} have one journal ({journal}): one node under two addresses, or a copied SD card. \
+                 {second} is not taken: take it out of the list, or move the copy's data folder away"
+            ),
+            PrimaryReport::Round { number, nodes, down, took } => {
+                let answered = nodes.saturating_sub(down.len());
+                write!(
+                    f,
+                    "round {number}: {answered} of {nodes} answered in {:.1} ms",
+                    took.as_secs_f64() * 1e3
+                )
+            }
+        }
+    }
+}
+
+impl Primary {
+    /// How the peers stand, for the status.
+    pub fn status(&self) -> serde_json::Value {
+        let peers: Vec<_> = self
+            .peers
+            .iter()
+            .map(|peer| {
+                let state = match peer.state {
+                    State::Up { .. } if peer.foreign => "foreign",
+                    State::Up { .. } => "up",
+                    State::Connecting { .. } => "connecting",
+                    State::Down { .. } => "down",
+                };
+                json!({
+                    "address": peer.address,
+                    "node": peer.node.as_ref().map(NodeName::as_str),
+                    "state": state,
+                    "journal": peer.journal.map(|id| id.to_string()),
+                    "taken": peer.taken.0,
+                    "last": peer.last.0,
+                    "answered_round": peer.answered_round,
+                })
+            })
+            .collect();
+        let findings: Vec<&String> = self.told.iter().collect();
+        json!({ "round": self.round, "peers": peers, "findings": findings })
+    }
+}
