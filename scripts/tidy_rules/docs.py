@@ -11,7 +11,11 @@ INDEXES = ("README.md", "docs/ARCHITECTURE.md")
 
 TABLE = re.compile(r"\[(?:target\..+\.)?dependencies(?:\.(?P<crate>[\w-]+))?\]")
 ENTRY = re.compile(r"(?P<crate>[\w-]+)\s*[.=]")
-LINK = re.compile(r"""\]\(\s*<?([^)\s>#?]+)|(?:src|href|srcset)="([^"#?]+)|^\[[^\]]+\]:\s*<?([^\s>#?]+)""", re.MULTILINE)
+# [text](target), <img src="target">, and [name]: target at the foot of a page.
+LINK = re.compile(
+    r"""\]\(\s*<?([^)\s>#?]+)|(?:src|href|srcset)="([^"#?]+)|^\[[^\]]+\]:\s*<?([^\s>#?]+)""",
+    re.MULTILINE,
+)
 
 
 def check(tree):
@@ -26,7 +30,7 @@ def check_dependencies(tree):
     record = tree.texts.get(RECORD)
     if record is None:
         if needed:
-            what = f"missing; name in it each of the {len(needed)} dependencies: what for, at what cost, instead of what"
+            what = f"missing; name in it each of {len(needed)} dependencies: what for, at what cost, instead of what"
             tree.find(RECORD, 1, "dependency", what)
         return
     for path, number, crate in needed:

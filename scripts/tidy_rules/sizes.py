@@ -30,7 +30,8 @@ def check(tree):
             if lines > TEST_MODULE_LINES_MAX:
                 long_tests.append(f"{source.path} ({lines})")
     for source in tree.product():
-        if not SENTENCE.search(source.header()):
+        # Tests in a file beside need none: what they are for is the module they are named after.
+        if not source.is_test_file and not SENTENCE.search(source.header()):
             what = "the file does not begin with a `//!` sentence; say what the module is for and what it never does"
             tree.find(source.path, 1, "header", what)
     if long_files:
@@ -57,7 +58,7 @@ def check_functions(tree, source):
     for name, start, end in source.functions():
         first, last = source.line_of(start), source.line_of(end - 1)
         if last - first + 1 > FUNCTION_LINES_MAX and not source.in_test(start):
-            what = f"`{name}` has {last - first + 1} lines, over {FUNCTION_LINES_MAX}; give its steps names of their own"
+            what = f"`{name}` has {last - first + 1} lines, over {FUNCTION_LINES_MAX}; give its steps names"
             tree.find(source.path, first, "function-length", what)
 
 
