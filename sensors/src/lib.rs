@@ -4,3 +4,5 @@
 //! This crate knows bytes on a bus and physical units. It knows no network, no node and no wall clock.
 
 pub mod chip;
+pub mod chips;
+pub mod sim;

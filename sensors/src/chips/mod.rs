@@ -1,0 +1,1 @@
+//! The drivers: one file for each chip or family, each with its datasheet's vectors as tests.
