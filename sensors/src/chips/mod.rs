@@ -1,1 +1,7 @@
 //! The drivers: one file for each chip or family, each with its datasheet's vectors as tests.
+
+pub mod bh1750;
+pub mod bme280;
+pub mod lm75;
+pub mod mcp9808;
+pub mod tmp117;

@@ -1,6 +1,12 @@
 //! Simulated chips at register level, and the world that they measure. Everything here is a pure function of the time
 //! that the caller gives and of a seed: the same seed gives the same run, byte for byte.
 
+pub mod bh1750;
+pub mod bme280;
+mod converter;
+pub mod lm75;
+pub mod mcp9808;
+pub mod tmp117;
 pub mod twin;
 pub mod world;
 
