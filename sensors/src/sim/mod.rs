@@ -1,8 +1,13 @@
 //! Simulated chips at register level, and the world that they measure. Everything here is a pure function of the time
 //! that the caller gives and of a seed: the same seed gives the same run, byte for byte.
 
+pub mod bus;
+pub mod faults;
+pub mod sht3x;
 pub mod twin;
 pub mod world;
 
+pub use bus::{SimBus, SimClock, TwinMaker};
+pub use faults::{FaultKind, PlanError, PlannedFault};
 pub use twin::{Moment, SimTime, Twin, TwinError};
 pub use world::World;
