@@ -4,4 +4,5 @@ pub mod bh1750;
 pub mod bme280;
 pub mod lm75;
 pub mod mcp9808;
+pub mod sht3x;
 pub mod tmp117;

@@ -3,12 +3,17 @@
 
 pub mod bh1750;
 pub mod bme280;
+pub mod bus;
 mod converter;
+pub mod faults;
 pub mod lm75;
 pub mod mcp9808;
+pub mod sht3x;
 pub mod tmp117;
 pub mod twin;
 pub mod world;
 
+pub use bus::{SimBus, SimClock, TwinMaker};
+pub use faults::{FaultKind, PlanError, PlannedFault};
 pub use twin::{Moment, SimTime, Twin, TwinError};
 pub use world::World;

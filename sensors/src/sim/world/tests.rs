@@ -7,13 +7,13 @@ const CURVES: [(&str, Curve, f64, f64, f64, f64); 7] = [
     ("temperature", World::temperature_cel, 5.0, 35.0, 8.0, 0.01),
     ("humidity", World::humidity_percent, 3.0, 99.0, 15.0, 0.03),
     ("pressure", World::pressure_pa, 98_000.0, 104_000.0, 50.0, 0.5),
-    ("light", World::light_lux, 5.0, 54_612.0, 10_000.0, 0.1),
+    ("light", World::light_lux, 5.0, 54_612.0, 10_000.0, 0.04),
     ("soil moisture", World::soil_moisture_raw, 200.0, 2_000.0, 40.0, 0.5),
     ("soil temperature", World::soil_temperature_cel, 5.0, 30.0, 3.0, 0.004),
     ("wind", World::wind_m_per_s, 0.0, 32.4, 3.0, 0.1),
 ];
 
-/// Noon of a day in 2026.
+/// An evening in May 2026.
 const START: SimTime = SimTime::from_micros(1_780_000_000_000_000);
 
 fn spread(curve: Curve, world: &World, step_micros: i64, steps: i64) -> (f64, f64) {
