@@ -13,7 +13,7 @@ use embedded_hal::i2c::I2c;
 
 use crate::chip::{Chip, ChipError, Fault, Quantity, Sample, Step};
 
-/// Where an LM75 or a TMP105 can sit: pins A2..A0.
+/// Where an LM75 can sit: pins A2..A0. A TMP105 is made for the first two of these; emulated ones sit at any.
 pub const ADDRESSES: [u8; 8] = [0x48, 0x49, 0x4A, 0x4B, 0x4C, 0x4D, 0x4E, 0x4F];
 /// Where a TMP102 can sit: pin ADD0 tied to ground, supply, SDA or SCL.
 pub const ADDRESSES_TMP102: [u8; 4] = [0x48, 0x49, 0x4A, 0x4B];
@@ -28,6 +28,8 @@ const COARSE_STEP_CEL: f64 = 0.5;
 const TMP105_TWELVE_BITS: u8 = 0x60;
 /// The configuration's other bit, OS: a command when written, without meaning here when read.
 const TMP105_READABLE: u8 = 0x7F;
+/// TMP102 configuration after power-up: 12 bits, four conversions a second.
+const TMP102_AT_POWER_UP: [u8; 2] = [0x60, 0xA0];
 /// TMP102: the lowest bit of the temperature register tells that the value has 13 bits (extended mode).
 const TMP102_EXTENDED: u16 = 0x0001;
 
@@ -78,6 +80,17 @@ impl Part {
         };
         if RANGE_CEL.contains(&celsius) { Ok(celsius) } else { Err(Fault::Range) }
     }
+}
+
+/// Whether the chip at `address` has the configuration of a TMP102 after power-up: no proof, but no other part of the
+/// family has it. Only reads.
+///
+/// # Errors
+/// The bus's own.
+pub fn looks_like_tmp102<B: I2c + ?Sized>(bus: &mut B, address: u8) -> Result<bool, B::Error> {
+    let mut configuration = [0; 2];
+    bus.write_read(address, &[Register::Configuration as u8], &mut configuration)?;
+    Ok(configuration == TMP102_AT_POWER_UP)
 }
 
 /// One thermometer of the family.

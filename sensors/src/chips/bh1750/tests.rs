@@ -1,4 +1,7 @@
 use super::*;
+use crate::sim::bh1750::Bh1750Twin;
+use crate::sim::{SimTime, Twin};
+use crate::testkit::{self, Bench, ScriptedBus, Trouble};
 
 #[test]
 fn the_datasheet_example_comes_out() {
@@ -17,4 +20,54 @@ fn darkness_and_the_brightest_value_come_out() {
 #[test]
 fn saturation_is_out_of_range() {
     assert_eq!(convert(0xFFFF), Err(Fault::Range));
+}
+
+fn chip() -> Bh1750 {
+    Bh1750::new(0x23)
+}
+
+fn twin() -> Box<dyn Twin> {
+    Box::new(Bh1750Twin::new())
+}
+
+#[test]
+fn the_first_measurement_sets_the_scale_and_the_next_only_measures() {
+    let mut chip = chip();
+    let first = ScriptedBus::new(0x23).write(&[0x01]).write(&[0x42]).write(&[0x65]).write(&[0x20]);
+    assert_eq!(first.read(&[0x00, 0x06]).measure(&mut chip), [Ok(5.0)]);
+    for (bytes, expected) in [([0xFF, 0xFF], Err(Fault::Range)), ([0x00, 0x0C], Ok(10.0))] {
+        let next = ScriptedBus::new(0x23).write(&[0x01]).write(&[0x20]).read(&bytes);
+        assert_eq!(next.measure(&mut chip), [expected]);
+    }
+}
+
+#[test]
+fn after_a_lost_transfer_it_sets_the_scale_again() {
+    let (mut chip, mut bench) = (chip(), Bench::new(twin()));
+    assert!(bench.measure(&mut chip)[0].is_ok());
+    let before = bench.transactions();
+    assert!(bench.measure(&mut chip)[0].is_ok());
+    assert_eq!(bench.transactions() - before, 3);
+    bench.spoil(2, Trouble::Nack);
+    assert_eq!(bench.measure(&mut chip), [Err(Fault::Nack)]);
+    let before = bench.transactions();
+    assert!(bench.measure(&mut chip)[0].is_ok());
+    assert_eq!(bench.transactions() - before, 5);
+}
+
+#[test]
+fn agrees_with_the_world_through_its_twin() {
+    let (mut chip, mut bench) = (chip(), Bench::new(twin()));
+    for _ in 0..50 {
+        bench.pass(Duration::from_secs(1_200));
+        let lux = bench.measure(&mut chip)[0].unwrap();
+        let measured = SimTime::from_micros(bench.now().micros() - 60_000);
+        let world = bench.world().light_lux(measured);
+        assert!((lux - world).abs() < 0.5 + 0.001 * world, "{lux} for {world}");
+    }
+}
+
+#[test]
+fn survives_what_a_bus_does() {
+    testkit::survives_everything(chip, twin);
 }

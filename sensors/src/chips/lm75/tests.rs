@@ -1,4 +1,7 @@
 use super::*;
+use crate::sim::Twin;
+use crate::sim::lm75::Lm75Twin;
+use crate::testkit::{self, Bench, ScriptedBus};
 
 #[test]
 fn lm75_vectors_come_out() {
@@ -64,4 +67,93 @@ fn impossible_words_are_out_of_range() {
         assert_eq!(part.convert(0xC880), Err(Fault::Range), "{part:?}, -55.5 Cel");
     }
     assert_eq!(Part::Tmp102.convert(0x0970 << 3 | 1), Err(Fault::Range), "151 Cel");
+}
+
+fn chip(part: Part) -> Lm75 {
+    Lm75::new(part, 0x48)
+}
+
+fn twin(part: Part) -> Box<dyn Twin> {
+    Box::new(Lm75Twin::new(part))
+}
+
+/// A script of the first measurement of a part that needs no set-up, its temperature register as in `words`.
+fn script(words: &[[u8; 2]]) -> ScriptedBus {
+    words.iter().fold(ScriptedBus::new(0x48), |bus, word| bus.write(&[0x00]).read(word))
+}
+
+#[test]
+fn an_lm75_and_a_tmp102_are_only_read() {
+    for part in [Part::Lm75, Part::Tmp102] {
+        let mut chip = chip(part);
+        assert_eq!(script(&[[0x18, 0x00], [0x19, 0x00]]).measure(&mut chip), [Ok(25.0)]);
+        assert_eq!(script(&[[0x1A, 0x00]]).measure(&mut chip), [Ok(26.0)]);
+    }
+}
+
+#[test]
+fn a_tmp105_is_set_to_twelve_bits_whenever_it_has_forgotten() {
+    let mut chip = chip(Part::Tmp105);
+    let forgot = ScriptedBus::new(0x48).write(&[0x01]).read(&[0x00]).write(&[0x01, 0x60]);
+    assert_eq!(forgot.write(&[0x00]).read(&[0x19, 0x10]).measure(&mut chip), [Ok(25.0625)]);
+    for remembers in [0x60, 0xE0] {
+        let bus = ScriptedBus::new(0x48).write(&[0x01]).read(&[remembers]);
+        assert_eq!(bus.write(&[0x00]).read(&[0x19, 0x10]).measure(&mut chip), [Ok(25.0625)]);
+    }
+}
+
+#[test]
+fn a_zero_is_looked_at_twice() {
+    let mut no_conversion_yet = chip(Part::Lm75);
+    let words = [[0x00, 0x00], [0x00, 0x00], [0x19, 0x00]];
+    assert_eq!(script(&words).measure(&mut no_conversion_yet), [Ok(25.0)]);
+    let mut freezing = chip(Part::Lm75);
+    assert_eq!(script(&[[0x00, 0x00]; 3]).measure(&mut freezing), [Ok(0.0)]);
+    // And so in every measurement, for power may fail between any two.
+    assert_eq!(script(&[[0x00, 0x00], [0x01, 0x00]]).measure(&mut freezing), [Ok(1.0)]);
+}
+
+#[test]
+fn after_an_impossible_value_it_begins_anew() {
+    let mut chip = chip(Part::Tmp102);
+    assert_eq!(script(&[[0x19, 0x00], [0xFF, 0xFF]]).measure(&mut chip), [Err(Fault::Range)]);
+    assert_eq!(script(&[[0x19, 0x00], [0x19, 0x00]]).measure(&mut chip), [Ok(25.0)]);
+}
+
+#[test]
+fn agrees_with_the_world_through_its_twin() {
+    for (part, step_cel) in [(Part::Lm75, 0.5), (Part::Tmp102, 0.0625), (Part::Tmp105, 0.0625)] {
+        let (mut chip, mut bench) = (chip(part), Bench::new(twin(part)));
+        for _ in 0..50 {
+            bench.pass(Duration::from_secs(600));
+            let celsius = bench.measure(&mut chip)[0].unwrap();
+            let world = bench.world().temperature_cel(bench.now());
+            // A TMP105 drops bits, the others round; the last conversion was up to 300 ms ago.
+            assert!((celsius - world).abs() < step_cel + 0.03, "{part:?}: {celsius} for {world}");
+            assert_eq!(celsius % step_cel, 0.0, "{part:?}: {celsius}");
+        }
+    }
+}
+
+#[test]
+fn a_tmp102_driver_reads_a_tmp105_coarsely_but_truly() {
+    let (mut chip, mut bench) = (chip(Part::Tmp102), Bench::new(twin(Part::Tmp105)));
+    let celsius = bench.measure(&mut chip)[0].unwrap();
+    let world = bench.world().temperature_cel(bench.now());
+    assert!((0.0..0.55).contains(&(world - celsius)), "{celsius} for {world}");
+}
+
+#[test]
+fn survives_what_a_bus_does() {
+    for part in [Part::Lm75, Part::Tmp102, Part::Tmp105] {
+        testkit::survives_everything(|| chip(part), || twin(part));
+        testkit::does_not_read_too_early(|| chip(part), || twin(part));
+    }
+}
+
+#[test]
+fn the_probe_wants_a_tmp102s_configuration() {
+    assert_eq!(looks_like_tmp102(&mut Bench::new(twin(Part::Tmp102)), 0x48), Ok(true));
+    assert_eq!(looks_like_tmp102(&mut Bench::new(twin(Part::Tmp105)), 0x48), Ok(false));
+    assert_eq!(looks_like_tmp102(&mut Bench::new(twin(Part::Lm75)), 0x48), Ok(false));
 }
