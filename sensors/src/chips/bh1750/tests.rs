@@ -1,7 +1,7 @@
 use super::*;
 use crate::sim::bh1750::Bh1750Twin;
 use crate::sim::{SimTime, Twin};
-use crate::testkit::{self, Bench, ScriptedBus, Trouble};
+use crate::testkit::{self, Bench, ScriptedBus};
 
 #[test]
 fn the_datasheet_example_comes_out() {
@@ -42,20 +42,6 @@ fn the_first_measurement_sets_the_scale_and_the_next_only_measures() {
 }
 
 #[test]
-fn after_a_lost_transfer_it_sets_the_scale_again() {
-    let (mut chip, mut bench) = (chip(), Bench::new(twin()));
-    assert!(bench.measure(&mut chip)[0].is_ok());
-    let before = bench.transactions();
-    assert!(bench.measure(&mut chip)[0].is_ok());
-    assert_eq!(bench.transactions() - before, 3);
-    bench.spoil(2, Trouble::Nack);
-    assert_eq!(bench.measure(&mut chip), [Err(Fault::Nack)]);
-    let before = bench.transactions();
-    assert!(bench.measure(&mut chip)[0].is_ok());
-    assert_eq!(bench.transactions() - before, 5);
-}
-
-#[test]
 fn agrees_with_the_world_through_its_twin() {
     let (mut chip, mut bench) = (chip(), Bench::new(twin()));
     for _ in 0..50 {
@@ -70,4 +56,5 @@ fn agrees_with_the_world_through_its_twin() {
 #[test]
 fn survives_what_a_bus_does() {
     testkit::survives_everything(chip, twin);
+    testkit::begins_anew_after_every_loss(chip, twin);
 }

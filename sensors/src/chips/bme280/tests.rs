@@ -193,6 +193,7 @@ fn agrees_with_the_world_through_its_twin() {
 fn survives_what_a_bus_does() {
     for part in [Part::Bme280, Part::Bmp280] {
         testkit::survives_everything(|| chip(part), || twin(part));
+        testkit::begins_anew_after_every_loss(|| chip(part), || twin(part));
         testkit::does_not_read_too_early(|| chip(part), || twin(part));
     }
 }

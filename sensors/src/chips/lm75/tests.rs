@@ -149,6 +149,9 @@ fn survives_what_a_bus_does() {
         testkit::survives_everything(|| chip(part), || twin(part));
         testkit::does_not_read_too_early(|| chip(part), || twin(part));
     }
+    for part in [Part::Lm75, Part::Tmp102] {
+        testkit::begins_anew_after_every_loss(|| chip(part), || twin(part));
+    }
 }
 
 #[test]

@@ -79,7 +79,11 @@ fn a_zero_is_looked_at_twice_whatever_its_flags() {
         let warm = set_up().write(&[0x05]).read(&zero).write(&[0x05]).read(&[0xC1, 0x90]);
         assert_eq!(warm.measure(&mut chip()), [Ok(25.0)]);
         let freezing = set_up().write(&[0x05]).read(&zero).write(&[0x05]).read(&zero);
-        assert_eq!(freezing.measure(&mut chip()), [Ok(0.0)]);
+        let mut chip = chip();
+        assert_eq!(freezing.measure(&mut chip), [Ok(0.0)]);
+        // And so in every measurement, for power may fail between any two.
+        let next = ScriptedBus::new(0x18).write(&[0x05]).read(&zero).write(&[0x05]).read(&[0x00, 0x10]);
+        assert_eq!(next.measure(&mut chip), [Ok(1.0)]);
     }
 }
 
@@ -105,6 +109,7 @@ fn agrees_with_the_world_through_its_twin() {
 #[test]
 fn survives_what_a_bus_does() {
     testkit::survives_everything(chip, twin);
+    testkit::begins_anew_after_every_loss(chip, twin);
     testkit::does_not_read_too_early(chip, twin);
 }
 

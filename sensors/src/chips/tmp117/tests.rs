@@ -86,6 +86,16 @@ fn a_flag_that_never_comes_ends_in_not_ready_and_it_begins_anew() {
 }
 
 #[test]
+fn every_measurement_is_given_more_time_anew() {
+    let mut chip = chip();
+    for start in [first(), ScriptedBus::new(0x48).write(&[0x01, 0x0C, 0x20])] {
+        let bus = (0..MORE_TIMES_MAX).fold(start, |bus, _| bus.write(&[0x01]).read(&[0x0C, 0x20]));
+        let bus = bus.write(&[0x01]).read(&[0x24, 0x20]).write(&[0x00]).read(&[0x0C, 0x80]);
+        assert_eq!(bus.measure(&mut chip), [Ok(25.0)]);
+    }
+}
+
+#[test]
 fn agrees_with_the_world_through_its_twin() {
     let (mut chip, mut bench) = (chip(), Bench::new(twin()));
     for _ in 0..50 {
@@ -100,6 +110,7 @@ fn agrees_with_the_world_through_its_twin() {
 #[test]
 fn survives_what_a_bus_does() {
     testkit::survives_everything(chip, twin);
+    testkit::begins_anew_after_every_loss(chip, twin);
     testkit::does_not_read_too_early(chip, twin);
 }
 
