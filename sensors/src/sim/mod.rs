@@ -1,9 +1,13 @@
 //! Simulated chips at register level, and the world that they measure. Everything here is a pure function of the time
 //! that the caller gives and of a seed: the same seed gives the same run, byte for byte.
 
+pub mod ads1x15;
+pub mod aht20;
 pub mod bus;
 pub mod faults;
+pub mod seesaw;
 pub mod sht3x;
+pub mod sht4x;
 pub mod twin;
 pub mod world;
 
