@@ -1,20 +1,19 @@
 //! Which chips there are: one table from a driver's name to everything that the rest of the program wants to know
 //! about it, and [`ChipSpec`], which is how a user names one chip.
 //!
-//! To add a driver: its file in `chips/`, its twin in `sim/`, and a row here. Where drivers share an address, their
-//! rows stand in the order in which a scan may try them: pure reads before anything that a stranger could take for a
-//! command.
+//! To add a driver: its file in `chips/`, its twin in `sim/`, and a row in `table.rs`.
 
 use std::time::Duration;
 
 use crate::bus::{BusError, DynBus};
 use crate::chip::Chip;
-use crate::chips::sht3x;
-use crate::sim::{self, Twin};
+use crate::sim::Twin;
 
 mod spec;
+mod table;
 
 pub use spec::{ChipSpec, SpecError, parse_address};
+pub use table::DRIVERS;
 
 /// One driver.
 pub struct Driver {
@@ -72,24 +71,10 @@ pub enum Finding {
     Not,
 }
 
-/// Every driver that there is.
-pub static DRIVERS: &[Driver] = &[Driver {
-    name: "sht3x",
-    aliases: &["sht30", "sht31", "sht35"],
-    parts: "SHT30, SHT31, SHT35",
-    addresses: &[0x44, 0x45],
-    quantities: &[("temperature", "Cel"), ("humidity", "%RH")],
-    options: &[],
-    noisy: true,
-    build: |spec| Ok(Box::new(sht3x::Sht3x::new(spec.address()))),
-    twin: |_| Box::new(sim::sht3x::Sht3xTwin::new()),
-    probe: |bus, address, _| proof(sht3x::probe(bus, address)?, "status CRC"),
-}];
-
 /// The driver that has `name` as its name or as an alias, in any case.
 pub fn find(name: &str) -> Option<&'static Driver> {
     let is = |candidate: &&str| candidate.eq_ignore_ascii_case(name);
-    DRIVERS.iter().find(|driver| is(&driver.name) || driver.aliases.iter().any(|alias| is(alias)))
+    DRIVERS.iter().find(|driver| is(&driver.name) || driver.aliases.iter().any(is))
 }
 
 /// The driver for the chip that `spec` names.
@@ -103,10 +88,6 @@ pub fn build(spec: &ChipSpec) -> Result<Box<DynChip>, SpecError> {
 /// The simulated chip that `spec` names, as it is when power comes on.
 pub fn twin(spec: &ChipSpec) -> Box<dyn Twin> {
     (spec.row().twin)(spec)
-}
-
-fn proof(is: bool, evidence: &'static str) -> Result<Finding, BusError> {
-    Ok(if is { Finding::Proof(evidence) } else { Finding::Not })
 }
 
 #[cfg(test)]

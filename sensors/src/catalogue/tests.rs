@@ -34,12 +34,29 @@ fn bus_and_interval_are_the_chips_own() {
 }
 
 #[test]
+fn an_option_has_its_value_or_its_default() {
+    let chip = spec("ads1015@0x48,ain0=anemometer,ain3=off");
+    assert_eq!(
+        ["ain0", "ain1", "ain3", "ain4"].map(|name| chip.option(name)),
+        [Some("anemometer"), Some("volts"), Some("off"), None]
+    );
+    let names: Vec<String> =
+        build(&chip).unwrap().quantities().iter().map(|quantity| quantity.name.clone()).collect();
+    assert_eq!(names, ["wind_speed", "ain1", "ain2"]);
+    assert_eq!(spec(&chip.to_string()), chip);
+}
+
+#[test]
 fn what_names_no_chip_says_what_to_write() {
     for (text, told) in [
         ("", "DRIVER@ADDRESS"),
         ("sht3x", "DRIVER@ADDRESS"),
         ("sht3x@0x44,interval", "DRIVER@ADDRESS"),
-        ("sht4@0x44", "sht"),
+        ("sht4@0x44", "sht4x"),
+        ("ads1015@0x48,ain0=anemometre", "volts, anemometer, off"),
+        ("ads1015@0x48,ain4=volts", "ain0, ain1, ain2, ain3, interval"),
+        ("ads1015@0x48,ain0=off,ain1=off,ain2=off,ain3=off", "measures nothing"),
+        ("ads1015@0x48,ain0=off,ain0=off", "given twice"),
         ("xyzzy@0x44", "there are sht3x"),
         ("sht3x@44", "0x44"),
         ("sht3x@0x+4", "hexadecimal"),
