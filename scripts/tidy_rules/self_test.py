@@ -7,6 +7,7 @@ import tempfile
 
 from . import RULES, check
 from .self_test_cases import BROKEN, CLEAN, EXECUTABLE, SOUND
+from .tree import git_environment
 
 
 def run():
@@ -14,7 +15,7 @@ def run():
     faults = []
     with tempfile.TemporaryDirectory(prefix="tidy-self-test-") as folder:
         root = pathlib.Path(folder)
-        subprocess.run(["git", "init", "-q", folder], check=True)
+        subprocess.run(["git", "init", "-q", folder], env=git_environment(), check=True)
         write(root, CLEAN)
         faults += [f"the clean tree: {finding}" for finding in check(root)[0]]
         for name, changes in SOUND:

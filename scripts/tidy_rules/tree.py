@@ -75,14 +75,17 @@ def module_folder(path):
     return folder if name in ("mod.rs", "lib.rs", "main.rs") else f"{folder}{name.removesuffix('.rs')}/"
 
 
+def git_environment():
+    """The environment without what a git hook sets: GIT_DIR and its like would lead away from the tree."""
+    return {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
+
+
 def list_files(root):
     """Tracked files and new files that .gitignore does not name, in order."""
-    # A git hook sets GIT_DIR and its like, which would lead away from `root`. The tree of a CI job often belongs to
-    # another user; listing its files is harmless.
-    env = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
+    # The tree of a CI job often belongs to another user; listing its files is harmless.
     command = ["git", "-c", "safe.directory=*", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     try:
-        done = subprocess.run(command, cwd=root, env=env, capture_output=True, check=False)
+        done = subprocess.run(command, cwd=root, env=git_environment(), capture_output=True, check=False)
     except OSError as error:
         raise TreeError(f"cannot run git in {root}: {error}; install git, and give --root an existing tree") from error
     if done.returncode != 0:
