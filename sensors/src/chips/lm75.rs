@@ -33,9 +33,6 @@ const TMP102_AT_POWER_UP: [u8; 2] = [0x60, 0xA0];
 /// TMP102: the lowest bit of the temperature register tells that the value has 13 bits (extended mode).
 const TMP102_EXTENDED: u16 = 0x0001;
 
-/// The temperature register after power-up, and at 0 Cel.
-const NO_CONVERSION_YET: u16 = 0x0000;
-
 /// The pointer register's values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -158,7 +155,7 @@ impl<B: I2c + ?Sized> Chip<B> for Lm75 {
 
     fn read(&mut self, bus: &mut B, samples: &mut Vec<Sample>) -> Result<Step, ChipError> {
         let raw = self.read_temperature(bus).inspect_err(|_| self.answers = false)?;
-        if raw == NO_CONVERSION_YET && !self.zero_doubted {
+        if self.part.convert(raw) == Ok(0.0) && !self.zero_doubted {
             self.zero_doubted = true;
             return Ok(Step::Wait(self.part.first_conversion()));
         }

@@ -1,3 +1,5 @@
+use proptest::prelude::*;
+
 use super::*;
 use crate::sim::Twin;
 use crate::sim::bme280::Bme280Twin;
@@ -203,5 +205,26 @@ fn the_probe_wants_the_parts_own_id() {
     for (part, twin_part) in [(Part::Bme280, Part::Bmp280), (Part::Bmp280, Part::Bme280)] {
         assert_eq!(probe(&mut Bench::new(twin(part)), part, 0x76), Ok(true));
         assert_eq!(probe(&mut Bench::new(twin(twin_part)), part, 0x76), Ok(false));
+    }
+}
+
+proptest! {
+    #[test]
+    fn whatever_a_chip_sends_is_a_value_within_range_or_err(
+        climate: [u8; 24],
+        humidity: [u8; 7],
+        h1: u8,
+        data: [u8; 8],
+    ) {
+        let (words, _) = climate.as_chunks::<2>();
+        let climate = Climate::parse(words.try_into().expect("twelve words"));
+        prop_assume!(climate.is_some());
+        let humidity = Some(Humidity::parse(h1, humidity));
+        let values = convert(Raw::parse(data), &Constants { climate: climate.expect("assumed"), humidity });
+        let ranges = [RANGE_CEL, RANGE_PASCAL, 0.0..=100.0];
+        prop_assert_eq!(values.len(), ranges.len());
+        for (value, range) in values.into_iter().zip(ranges) {
+            prop_assert!(value.map_or_else(|fault| fault == Fault::Range, |value| range.contains(&value)));
+        }
     }
 }

@@ -107,6 +107,11 @@ fn a_zero_is_looked_at_twice() {
     let mut no_conversion_yet = chip(Part::Lm75);
     let words = [[0x00, 0x00], [0x00, 0x00], [0x19, 0x00]];
     assert_eq!(script(&words).measure(&mut no_conversion_yet), [Ok(25.0)]);
+    // An LM75's lower bits mean nothing here either.
+    assert_eq!(
+        script(&[[0x00, 0x00], [0x00, 0x7F], [0x19, 0x00]]).measure(&mut chip(Part::Lm75)),
+        [Ok(25.0)]
+    );
     let mut freezing = chip(Part::Lm75);
     assert_eq!(script(&[[0x00, 0x00]; 3]).measure(&mut freezing), [Ok(0.0)]);
     // And so in every measurement, for power may fail between any two.
@@ -159,4 +164,15 @@ fn the_probe_wants_a_tmp102s_configuration() {
     assert_eq!(looks_like_tmp102(&mut Bench::new(twin(Part::Tmp102)), 0x48), Ok(true));
     assert_eq!(looks_like_tmp102(&mut Bench::new(twin(Part::Tmp105)), 0x48), Ok(false));
     assert_eq!(looks_like_tmp102(&mut Bench::new(twin(Part::Lm75)), 0x48), Ok(false));
+}
+
+#[test]
+fn every_word_is_a_temperature_within_range_or_err() {
+    for part in [Part::Lm75, Part::Tmp102, Part::Tmp105] {
+        for raw in 0..=u16::MAX {
+            let value = part.convert(raw);
+            let fits = value.is_ok_and(|celsius| RANGE_CEL.contains(&celsius));
+            assert!(fits || value == Err(Fault::Range), "{part:?} {raw:#06x}");
+        }
+    }
 }

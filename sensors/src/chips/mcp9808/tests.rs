@@ -118,3 +118,14 @@ fn the_probe_wants_both_ids() {
     assert_eq!(probe(&mut Bench::new(twin()), 0x18), Ok(true));
     assert_eq!(probe(&mut identified([0x00, 0x54], [0x05, 0x00]), 0x18), Ok(false));
 }
+
+#[test]
+fn every_word_is_a_temperature_within_range_or_err() {
+    for raw in 0..=u16::MAX {
+        let value = convert(raw);
+        assert!(
+            value.is_ok_and(|celsius| RANGE_CEL.contains(&celsius)) || matches!(value, Err(Fault::Range)),
+            "{raw:#06x}"
+        );
+    }
+}

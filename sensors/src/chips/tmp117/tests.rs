@@ -119,3 +119,15 @@ fn the_probe_wants_the_id() {
     assert_eq!(probe(&mut Bench::new(twin()), 0x48), Ok(true));
     assert_eq!(probe(&mut ScriptedBus::new(0x48).write(&[0x0F]).read(&[0x85, 0x83]), 0x48), Ok(false));
 }
+
+#[test]
+fn every_word_is_a_temperature_within_range_or_err() {
+    for raw in 0..=u16::MAX {
+        let value = convert(raw);
+        assert!(
+            value.is_ok_and(|celsius| RANGE_CEL.contains(&celsius))
+                || matches!(value, Err(Fault::Range | Fault::NotReady)),
+            "{raw:#06x}"
+        );
+    }
+}
