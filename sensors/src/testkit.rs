@@ -5,6 +5,7 @@
 //! - [`ScriptedBus`]: a bus that wants exact bytes and gives exact bytes, for the vectors of a datasheet.
 //!   [`ScriptedBus::measure`] does the same there, and at its end nothing of the script may be left.
 //! - [`survives_everything`]: no answer and time-out at every transaction, and loss of power, each with recovery.
+//! - [`begins_anew_after_every_loss`]: for chips that are set up once and then only measure.
 //! - [`sees_every_flipped_bit`]: for chips with a checksum.
 //! - [`does_not_read_too_early`]: a caller that does not wait gets an error or the right value, never a wrong one.
 
@@ -262,6 +263,29 @@ fn survives_loss_of_power<C: Chip<Bench>>(make: impl Fn() -> C, twin: impl Fn() 
     bench.pass(Duration::from_secs(1));
     let recovered = bench.measure(&mut chip);
     assert!(all_good(&recovered), "no recovery after a loss of power: {recovered:?}");
+}
+
+/// Loses every transaction of an ordinary measurement in turn: the next one takes as many transactions as the first did,
+/// set-up and all, for the chip may have lost power.
+pub(crate) fn begins_anew_after_every_loss<C: Chip<Bench>>(
+    make: impl Fn() -> C,
+    twin: impl Fn() -> Box<dyn Twin>,
+) {
+    let (mut chip, mut bench) = (make(), Bench::new(twin()));
+    let transactions = |bench: &mut Bench, chip: &mut C| {
+        let before = bench.transactions();
+        assert!(all_good(&bench.measure(chip)));
+        bench.transactions() - before
+    };
+    let first = transactions(&mut bench, &mut chip);
+    let ordinary = transactions(&mut bench, &mut chip);
+    assert!(ordinary < first, "nothing is set up: {first} transactions, then {ordinary}");
+    for at in 0..ordinary {
+        bench.spoil(at, Trouble::Nack);
+        assert!(bench.measure(&mut chip).contains(&Err(Fault::Nack)), "transaction {at}");
+        assert_eq!(transactions(&mut bench, &mut chip), first, "after transaction {at} was lost");
+        assert_eq!(transactions(&mut bench, &mut chip), ordinary);
+    }
 }
 
 /// Flips every bit of every byte that two measurements read, one at a time: the values are right or ERR, and ERR `Crc`

@@ -6,11 +6,12 @@ use std::time::Duration;
 use super::{ChipSpec, Driver, DriverOption, DynChip, Finding, SpecError};
 use crate::bus::{BusError, DynBus};
 use crate::chips::ads1x15::{Ads1x15, Input, Part};
-use crate::chips::{ads1x15, aht20, seesaw, sht3x, sht4x};
+use crate::chips::{ads1x15, aht20, bh1750, bme280, lm75, mcp9808, seesaw, sht3x, sht4x, tmp117};
 use crate::sim;
 
 const TEMPERATURE: (&str, &str) = ("temperature", "Cel");
 const HUMIDITY: (&str, &str) = ("humidity", "%RH");
+const PRESSURE: (&str, &str) = ("pressure", "Pa");
 
 /// Every driver that there is.
 pub static DRIVERS: &[Driver] = &[
@@ -67,6 +68,18 @@ pub static DRIVERS: &[Driver] = &[
         },
     },
     Driver {
+        name: "tmp117",
+        aliases: &["tmp119"],
+        parts: "TMP117, TMP119",
+        addresses: &tmp117::ADDRESSES,
+        quantities: &[TEMPERATURE],
+        options: &[],
+        noisy: true,
+        build: |spec| Ok(Box::new(tmp117::Tmp117::new(spec.address()))),
+        twin: |_| Box::new(sim::tmp117::Tmp117Twin::new()),
+        probe: |bus, address, _| proof(tmp117::probe(bus, address)?, "device id 0x117"),
+    },
+    Driver {
         name: "ads1015",
         aliases: &[],
         parts: "ADS1015",
@@ -89,6 +102,92 @@ pub static DRIVERS: &[Driver] = &[
         build: |spec| build_ads(Part::Ads1115, spec),
         twin: |spec| Box::new(sim::ads1x15::Ads1x15Twin::new(Part::Ads1115, ads_inputs(spec))),
         probe: probe_ads,
+    },
+    Driver {
+        name: "tmp102",
+        aliases: &[],
+        parts: "TMP102",
+        addresses: &lm75::ADDRESSES_TMP102,
+        quantities: &[TEMPERATURE],
+        options: &[],
+        noisy: false,
+        build: |spec| Ok(Box::new(lm75::Lm75::new(lm75::Part::Tmp102, spec.address()))),
+        twin: |_| Box::new(sim::lm75::Lm75Twin::new(lm75::Part::Tmp102)),
+        probe: |bus, address, _| {
+            Ok(if lm75::looks_like_tmp102(bus, address)? { Finding::Likely } else { Finding::Possible })
+        },
+    },
+    Driver {
+        name: "tmp105",
+        aliases: &[],
+        parts: "TMP105",
+        addresses: &lm75::ADDRESSES,
+        quantities: &[TEMPERATURE],
+        options: &[],
+        noisy: false,
+        build: |spec| Ok(Box::new(lm75::Lm75::new(lm75::Part::Tmp105, spec.address()))),
+        twin: |_| Box::new(sim::lm75::Lm75Twin::new(lm75::Part::Tmp105)),
+        probe: |_, _, _| Ok(Finding::Possible),
+    },
+    Driver {
+        name: "lm75",
+        aliases: &["lm75a", "lm75b"],
+        parts: "LM75, LM75A, LM75B (to half a degree)",
+        addresses: &lm75::ADDRESSES,
+        quantities: &[TEMPERATURE],
+        options: &[],
+        noisy: false,
+        build: |spec| Ok(Box::new(lm75::Lm75::new(lm75::Part::Lm75, spec.address()))),
+        twin: |_| Box::new(sim::lm75::Lm75Twin::new(lm75::Part::Lm75)),
+        probe: |_, _, _| Ok(Finding::Possible),
+    },
+    Driver {
+        name: "mcp9808",
+        aliases: &[],
+        parts: "MCP9808",
+        addresses: &mcp9808::ADDRESSES,
+        quantities: &[TEMPERATURE],
+        options: &[],
+        noisy: false,
+        build: |spec| Ok(Box::new(mcp9808::Mcp9808::new(spec.address()))),
+        twin: |_| Box::new(sim::mcp9808::Mcp9808Twin::new()),
+        probe: |bus, address, _| proof(mcp9808::probe(bus, address)?, "manufacturer and device id"),
+    },
+    Driver {
+        name: "bh1750",
+        aliases: &["gy-30", "gy-302"],
+        parts: "BH1750FVI",
+        addresses: &bh1750::ADDRESSES,
+        quantities: &[("illuminance", "lx")],
+        options: &[],
+        noisy: false,
+        build: |spec| Ok(Box::new(bh1750::Bh1750::new(spec.address()))),
+        twin: |_| Box::new(sim::bh1750::Bh1750Twin::new()),
+        probe: |_, _, _| Ok(Finding::Possible),
+    },
+    Driver {
+        name: "bme280",
+        aliases: &[],
+        parts: "BME280",
+        addresses: &bme280::ADDRESSES,
+        quantities: &[TEMPERATURE, PRESSURE, HUMIDITY],
+        options: &[],
+        noisy: true,
+        build: |spec| Ok(Box::new(bme280::Bme280::new(bme280::Part::Bme280, spec.address()))),
+        twin: |_| Box::new(sim::bme280::Bme280Twin::new(bme280::Part::Bme280)),
+        probe: |bus, address, _| proof(bme280::probe(bus, bme280::Part::Bme280, address)?, "chip id 0x60"),
+    },
+    Driver {
+        name: "bmp280",
+        aliases: &[],
+        parts: "BMP280",
+        addresses: &bme280::ADDRESSES,
+        quantities: &[TEMPERATURE, PRESSURE],
+        options: &[],
+        noisy: true,
+        build: |spec| Ok(Box::new(bme280::Bme280::new(bme280::Part::Bmp280, spec.address()))),
+        twin: |_| Box::new(sim::bme280::Bme280Twin::new(bme280::Part::Bmp280)),
+        probe: |bus, address, _| proof(bme280::probe(bus, bme280::Part::Bmp280, address)?, "chip id 0x58"),
     },
 ];
 

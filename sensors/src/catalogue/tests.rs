@@ -1,7 +1,11 @@
 use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use super::*;
 use crate::bus::BusSpec;
+use crate::chip::{Fault, Step};
+use crate::sim::{SimBus, SimTime, World};
 
 fn spec(text: &str) -> ChipSpec {
     text.parse().unwrap()
@@ -94,5 +98,51 @@ fn every_row_can_be_built_and_keeps_its_word() {
             twin(&chip);
         }
         assert!(row.options.iter().all(|option| !option.values.is_empty()));
+    }
+}
+
+/// One measurement with every wait as long as the driver says: one result for each quantity.
+fn measure(chip: &mut DynChip, bus: &mut DynBus, micros: &AtomicI64) -> Vec<Result<f64, Fault>> {
+    let wait = |time: Duration| micros.fetch_add(i64::try_from(time.as_micros()).unwrap(), Ordering::Relaxed);
+    let mut samples = Vec::new();
+    let mut run = || -> Result<(), Fault> {
+        let mut time = chip.start(bus).map_err(|error| error.fault)?;
+        loop {
+            wait(time);
+            match chip.read(bus, &mut samples).map_err(|error| error.fault)? {
+                Step::Done => return Ok(()),
+                Step::Wait(next) => time = next,
+            }
+        }
+    };
+    match run() {
+        Ok(()) => samples.into_iter().map(|sample| sample.value).collect(),
+        Err(fault) => vec![Err(fault); chip.quantities().len()],
+    }
+}
+
+#[test]
+fn every_row_measures_on_a_simulated_bus_and_again_after_a_loss_of_power() {
+    for row in DRIVERS {
+        let chip = spec(&format!("{}@{:#04x}", row.name, row.addresses[0]));
+        let micros = Arc::new(AtomicI64::new(1_780_000_000_000_000));
+        let (clock, begin) = (Arc::clone(&micros), micros.load(Ordering::Relaxed));
+        let clock = Box::new(move || SimTime::from_micros(clock.load(Ordering::Relaxed)));
+        let mut bus = SimBus::new(World::new(7), clock);
+        let maker = chip.clone();
+        assert!(bus.add(chip.address(), Box::new(move || twin(&maker))));
+        assert!(bus.plan(format!("{}@{:#04x}=gone@10s..20s", row.name, chip.address()).parse().unwrap()));
+        let mut driver = build(&chip).unwrap();
+        for second in (0..30).step_by(2) {
+            micros.store(begin + second * 1_000_000, Ordering::Relaxed);
+            let results = measure(&mut *driver, &mut bus, &micros);
+            assert_eq!(results.len(), driver.quantities().len(), "{}", row.name);
+            let gone = (10..20).contains(&second);
+            let as_planned = |result: &Result<f64, Fault>| match result {
+                Ok(value) => !gone && value.is_finite() && *value != 0.0,
+                Err(fault) => gone && *fault == Fault::Nack,
+            };
+            assert!(results.iter().all(as_planned), "{} at {second} s: {results:?}", row.name);
+        }
     }
 }
