@@ -12,6 +12,7 @@ use crate::sim::Twin;
 mod spec;
 mod table;
 
+pub(crate) use spec::CHIP_ADDRESSES;
 pub use spec::{ChipSpec, SpecError, parse_address};
 pub use table::DRIVERS;
 

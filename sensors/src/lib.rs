@@ -7,7 +7,11 @@ pub mod bus;
 pub mod catalogue;
 pub mod chip;
 pub mod chips;
+pub mod host;
+pub mod rota;
+pub mod scan;
 pub mod sim;
+pub mod stuck;
 
 mod bus_rppal;
 mod crc;
