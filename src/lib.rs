@@ -7,4 +7,5 @@
 pub mod model;
 pub mod node;
 pub mod proto;
+pub mod view;
 pub mod wire;

@@ -1,0 +1,275 @@
+//! What both views have around their panels: title, legend and footer, none of which ever lies on data; and the
+//! grid that panels are laid out in.
+
+use super::names::heading;
+use super::palette::{Look, chip_dash};
+use super::sheet::{
+    Anchor, Drawn, FAINT_INK, Frame, HEADING_PX, INK, LABEL_PX, Pen, SMALL_PX, Sheet, TITLE_PX, fitted,
+};
+use super::{content::Panel, marks};
+use crate::view::Tally;
+use crate::view::canvas::Canvas;
+
+/// Free room at the edges of a picture, in pixels.
+const EDGE_PX: f64 = 14.0;
+/// From one line of the legend or the footer to the next.
+const LINE_PX: f64 = 17.0;
+/// Room for a legend's sample of a line.
+const SAMPLE_PX: f64 = 24.0;
+/// The legend has no more lines; nodes that do not fit are counted.
+const LEGEND_LINES_MAX: usize = 3;
+/// The footer has no more lines.
+const FOOTER_LINES_MAX: usize = 3;
+/// The footer names so many kinds of ERR; the others are counted.
+const FOOTER_ERRORS_MAX: usize = 8;
+/// No label in a legend is wider.
+const LABEL_WIDTH_MAX_PX: f64 = 220.0;
+/// From a panel's upper edge to its plot: the heading.
+const HEADING_ROOM_PX: f64 = 24.0;
+
+/// One entry of a legend.
+pub(super) struct Entry {
+    pub(super) sample: Sample,
+    pub(super) label: String,
+}
+
+/// What is drawn before a legend's label.
+#[derive(Clone, Copy)]
+pub(super) enum Sample {
+    /// A node's line and mark.
+    Node(Look),
+    /// An average's line.
+    Line(Pen),
+    /// The mark of an ERR.
+    Err,
+    /// Nothing: a remark.
+    None,
+}
+
+/// Draws title, legend and footer, and returns the room that is left for panels. Of `nodes`, as many as fit are
+/// shown; all of `others` are.
+pub(super) fn surround<C: Canvas>(
+    sheet: &Sheet<C>,
+    title: &str,
+    (nodes, others): (Vec<Entry>, Vec<Entry>),
+    tally: &Tally,
+) -> Result<Frame, plotters::drawing::DrawingAreaErrorKind<C::ErrorType>> {
+    let mut room = sheet.frame();
+    let edge = sheet.px(EDGE_PX);
+    room = Frame {
+        left: room.left + edge,
+        top: room.top + sheet.px(10.0),
+        right: room.right - edge,
+        bottom: room.bottom - sheet.px(8.0),
+    };
+    if !title.is_empty() {
+        let at = (room.left, room.top + sheet.px(TITLE_PX / 2.0));
+        let title = fitted(sheet.scale(), title, TITLE_PX, room.width());
+        sheet.text(&title, at, TITLE_PX, INK, Anchor::LEFT)?;
+        room.top += sheet.px(TITLE_PX + 8.0);
+    }
+    room.top = legend(sheet, room, nodes, others)?;
+    room.bottom = footer(sheet, room, tally)?;
+    Ok(room)
+}
+
+/// Draws the legend along the upper edge of `room`; returns its lower edge.
+fn legend<C: Canvas>(
+    sheet: &Sheet<C>,
+    room: Frame,
+    nodes: Vec<Entry>,
+    others: Vec<Entry>,
+) -> Result<i32, plotters::drawing::DrawingAreaErrorKind<C::ErrorType>> {
+    let (entries, lines) = fit_legend(sheet, room, nodes, others);
+    for (at, entry) in places(sheet, room, &entries).into_iter().zip(&entries) {
+        let (x, line) = at;
+        let y = room.top + sheet.px(LINE_PX * (line as f64 + 0.5));
+        sample(sheet, (x, y), entry.sample)?;
+        let text_x = x + sheet.px(sample_px(entry.sample));
+        sheet.text(&entry.label, (text_x, y), LABEL_PX, INK, Anchor::LEFT)?;
+    }
+    Ok(room.top + sheet.px(LINE_PX * lines as f64 + 4.0))
+}
+
+/// The entries that fit, and how many lines they take.
+fn fit_legend<C: Canvas>(
+    sheet: &Sheet<C>,
+    room: Frame,
+    mut nodes: Vec<Entry>,
+    others: Vec<Entry>,
+) -> (Vec<Entry>, usize) {
+    let shorten = |mut entry: Entry| {
+        entry.label = fitted(sheet.scale(), &entry.label, LABEL_PX, sheet.px(LABEL_WIDTH_MAX_PX));
+        entry
+    };
+    let total = nodes.len();
+    // No line holds an entry for every pixel: with thousands of nodes this saves measuring them all.
+    nodes.truncate(LEGEND_LINES_MAX * 100);
+    let mut nodes: Vec<Entry> = nodes.into_iter().map(shorten).collect();
+    let mut others: Vec<Entry> = others.into_iter().map(shorten).collect();
+    loop {
+        let more = total - nodes.len();
+        let rest = (more > 0).then(|| Entry { sample: Sample::None, label: format!("+{more} more") });
+        let count = nodes.len() + usize::from(rest.is_some());
+        let mut entries: Vec<Entry> = nodes;
+        entries.extend(rest);
+        entries.append(&mut others);
+        let lines = places(sheet, room, &entries).last().map_or(0, |(_, line)| line + 1);
+        if lines <= LEGEND_LINES_MAX || count == 0 {
+            return (entries, lines);
+        }
+        others = entries.split_off(count);
+        let kept = total - more;
+        entries.truncate(kept.saturating_sub(1));
+        nodes = entries;
+        if nodes.is_empty() && more == total {
+            nodes.extend(others.drain(..).take(LEGEND_LINES_MAX));
+            return (nodes, LEGEND_LINES_MAX);
+        }
+    }
+}
+
+/// Where each entry begins: x, and the number of its line.
+fn places<C: Canvas>(sheet: &Sheet<C>, room: Frame, entries: &[Entry]) -> Vec<(i32, usize)> {
+    let (mut x, mut line) = (room.left, 0);
+    let mut places = Vec::with_capacity(entries.len());
+    for entry in entries {
+        let width = sheet.px(sample_px(entry.sample)) + sheet.scale().text_width(&entry.label, LABEL_PX);
+        if x > room.left && x + width > room.right {
+            (x, line) = (room.left, line + 1);
+        }
+        places.push((x, line));
+        x += width + sheet.px(18.0);
+    }
+    places
+}
+
+/// How much room a sample takes before its label.
+fn sample_px(sample: Sample) -> f64 {
+    match sample {
+        Sample::Node(_) | Sample::Line(_) => SAMPLE_PX + 6.0,
+        Sample::Err => 16.0,
+        Sample::None => 0.0,
+    }
+}
+
+fn sample<C: Canvas>(sheet: &Sheet<C>, (x, y): (i32, i32), sample: Sample) -> Drawn<C> {
+    let end = x + sheet.px(SAMPLE_PX);
+    match sample {
+        Sample::Node(look) => {
+            sheet.line(&[(x, y), (end, y)], look.pen)?;
+            marks::reading(sheet, ((x + end) / 2, y), look)
+        }
+        Sample::Line(pen) => sheet.line(&[(x, y), (end, y)], pen),
+        Sample::Err => marks::err(sheet, (x + sheet.px(6.0), y), FAINT_INK),
+        Sample::None => Ok(()),
+    }
+}
+
+/// Writes the footer along the lower edge of `room`; returns its upper edge.
+fn footer<C: Canvas>(
+    sheet: &Sheet<C>,
+    room: Frame,
+    tally: &Tally,
+) -> Result<i32, plotters::drawing::DrawingAreaErrorKind<C::ErrorType>> {
+    let width = |text: &str| sheet.scale().text_width(text, SMALL_PX);
+    // Fewer kinds of ERR are named until the lines suffice.
+    let mut lines = Vec::new();
+    for errors in (0..=FOOTER_ERRORS_MAX).rev() {
+        lines = wrapped(&tally.pieces(errors), room.width(), width);
+        if lines.len() <= FOOTER_LINES_MAX {
+            break;
+        }
+    }
+    lines.truncate(FOOTER_LINES_MAX);
+    let top = room.bottom - sheet.px(LINE_PX * lines.len() as f64);
+    for (at, line) in lines.iter().enumerate() {
+        let y = top + sheet.px(LINE_PX * (at as f64 + 0.5));
+        let line = fitted(sheet.scale(), line, SMALL_PX, room.width());
+        sheet.text(&line, (room.left, y), SMALL_PX, FAINT_INK, Anchor::LEFT)?;
+    }
+    Ok(top - sheet.px(4.0))
+}
+
+/// Pieces of text to lines.
+fn wrapped(pieces: &[String], width: i32, text_width: impl Fn(&str) -> i32) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for piece in pieces {
+        match lines.last_mut() {
+            Some(line) if text_width(&format!("{line}{}", piece.trim_end())) <= width => line.push_str(piece),
+            _ => lines.push(piece.clone()),
+        }
+    }
+    lines
+}
+
+/// Draws a panel's heading, with the key of its chips and `note` at the right; returns the room below.
+pub(super) fn panel_heading<C: Canvas>(
+    sheet: &Sheet<C>,
+    room: Frame,
+    panel: &Panel<'_>,
+    factor: &str,
+    note: &str,
+) -> Result<Frame, plotters::drawing::DrawingAreaErrorKind<C::ErrorType>> {
+    let y = room.top + sheet.px(HEADING_ROOM_PX / 2.0 + 1.0);
+    let heading = heading(panel.quantity, panel.unit, factor);
+    let heading = fitted(sheet.scale(), &heading, HEADING_PX, room.width());
+    sheet.text(&heading, (room.left, y), HEADING_PX, INK, Anchor::LEFT)?;
+    let free = room.left + sheet.scale().text_width(&heading, HEADING_PX) + sheet.px(24.0);
+    let mut x = room.right;
+    // From right to left, as far as there is room: the heading matters more than the key.
+    let mut keys: Vec<(Option<Pen>, &str)> = vec![(None, note)];
+    for (at, chip) in panel.chips.iter().enumerate().rev() {
+        keys.push((Some(Pen { color: FAINT_INK, width_px: 1.4, dash_px: chip_dash(at) }), chip));
+    }
+    for (pen, text) in keys {
+        let width = sheet.scale().text_width(text, SMALL_PX);
+        let sample = if pen.is_some() { sheet.px(SAMPLE_PX + 5.0) } else { 0 };
+        if text.is_empty() || x - width - sample < free {
+            continue;
+        }
+        sheet.text(text, (x, y), SMALL_PX, FAINT_INK, Anchor::RIGHT)?;
+        if let Some(pen) = pen {
+            let from = x - width - sample;
+            sheet.line(&[(from, y), (from + sheet.px(SAMPLE_PX), y)], pen)?;
+        }
+        x -= width + sample + sheet.px(16.0);
+    }
+    Ok(Frame { top: room.top + sheet.px(HEADING_ROOM_PX), ..room })
+}
+
+/// Rows and columns of panels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Grid {
+    pub(super) rows: usize,
+    pub(super) columns: usize,
+}
+
+impl Grid {
+    /// For `panels` in a room of this size, in pixels at 100 dpi; with at least `columns` and, when they would
+    /// become lower than `height_px`, more columns. Where even that does not suffice, it holds fewer than `panels`.
+    pub(super) fn new(panels: usize, columns: usize, (width, height): (f64, f64), least: (f64, f64)) -> Self {
+        let rows_max = whole(height / least.1).max(1);
+        let columns_max = whole(width / least.0).max(1);
+        let mut columns = columns.clamp(1, columns_max);
+        while panels.div_ceil(columns) > rows_max && columns < columns_max {
+            columns += 1;
+        }
+        let rows = panels.div_ceil(columns).clamp(1, rows_max);
+        Self { rows, columns: columns.min(panels.max(1)) }
+    }
+
+    /// How many panels it has room for.
+    pub(super) fn len(self) -> usize {
+        self.rows * self.columns
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to what a picture can hold")]
+fn whole(ratio: f64) -> usize {
+    ratio.clamp(0.0, 1000.0) as usize
+}
+
+#[cfg(test)]
+#[path = "figure_tests.rs"]
+mod tests;
