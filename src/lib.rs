@@ -5,3 +5,4 @@
 //! `docs/ARCHITECTURE.md` tells the whole story in ten minutes.
 
 pub mod model;
+pub mod store;
