@@ -7,5 +7,6 @@
 pub mod model;
 pub mod node;
 pub mod proto;
+pub mod store;
 pub mod view;
 pub mod wire;
