@@ -4,6 +4,8 @@
 //! `model` (0), `wire`, `proto`, `store`, `view` (1), `node` (2), `io` (3), `cli` (4).
 //! `docs/ARCHITECTURE.md` tells the whole story in ten minutes.
 
+pub mod cli;
+pub mod io;
 pub mod model;
 pub mod node;
 pub mod proto;

@@ -42,7 +42,6 @@ pub use open::{BUSY_TIMEOUT, Check, Checked, Damage, OpenParams, OpenReport};
 pub use own::READ_OWN_MAX;
 pub use reader::{ChannelSeries, ExportRow, Filter, Reader, SourceStats, Stats};
 pub use retention::{Retention, RetentionReport};
-pub use rounds::RoundRecord;
 pub use sources::Cursor;
 
 /// The database's name in the data directory.

@@ -27,6 +27,7 @@ impl Store {
             node,
             journal,
             boot: self.boot,
+            after,
             first: last.next(),
             last,
             pack: Pack::default(),

@@ -8,22 +8,7 @@ use rusqlite::{Connection, params};
 use super::Store;
 use super::error::{Doing, StoreError};
 use super::schema::{node_from_sql, seq_from_sql};
-use crate::model::{NodeName, WallTime};
-
-/// One round.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RoundRecord {
-    /// Counts up from 1 on one sink, over restarts: more than [`Store::last_round`].
-    pub number: u64,
-    /// When it ended.
-    pub time: WallTime,
-    /// How many nodes were asked.
-    pub nodes: u32,
-    /// How many of them answered in time.
-    pub answered: u32,
-    /// Those that did not: ERR `node_down` in this round.
-    pub down: Vec<NodeName>,
-}
+use crate::model::{NodeName, RoundRecord};
 
 /// The last round, and since which round each node that is down has been so.
 #[derive(Clone, Debug, Default)]

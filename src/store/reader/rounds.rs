@@ -3,8 +3,7 @@
 use rusqlite::params;
 
 use super::{Filter, Reader};
-use crate::model::{NodeName, WallTime};
-use crate::store::RoundRecord;
+use crate::model::{NodeName, RoundRecord, WallTime};
 use crate::store::error::{Doing, StoreError};
 use crate::store::schema::node_from_sql;
 

@@ -73,6 +73,7 @@ pub(super) fn piece(node: &str, journal: u64, first: u64, len: u64) -> Readings 
         node: name(node),
         journal: JournalId(journal),
         boot: BootId(7),
+        after: Seq(first.saturating_sub(1)),
         first: Seq(first),
         last: Seq(first + len),
         pack: pack(node, journal, first, len),

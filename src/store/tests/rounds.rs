@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::model::RoundRecord;
 
 fn round(number: u64, down: &[&str]) -> RoundRecord {
     RoundRecord {

@@ -89,13 +89,19 @@ impl DrawingBackend for Raster<'_> {
             Some(rect) if fill => {
                 self.pixmap.fill_rect(rect, &paint(style.color()), Transform::identity(), None);
             }
-            Some(rect) => self.stroke(Some(PathBuilder::from_rect(rect)), style.color(), style.stroke_width()),
+            Some(rect) => {
+                self.stroke(Some(PathBuilder::from_rect(rect)), style.color(), style.stroke_width())
+            }
             None => {}
         }
         Ok(())
     }
 
-    fn draw_path<S: BackendStyle, I: IntoIterator<Item = BackendCoord>>(&mut self, path: I, style: &S) -> Drawn {
+    fn draw_path<S: BackendStyle, I: IntoIterator<Item = BackendCoord>>(
+        &mut self,
+        path: I,
+        style: &S,
+    ) -> Drawn {
         let run_points = if self.dash.is_some() { usize::MAX } else { STROKE_RUN_POINTS };
         let mut run = PathBuilder::new();
         for (x, y) in path {
@@ -132,7 +138,11 @@ impl DrawingBackend for Raster<'_> {
         Ok(())
     }
 
-    fn fill_polygon<S: BackendStyle, I: IntoIterator<Item = BackendCoord>>(&mut self, vert: I, style: &S) -> Drawn {
+    fn fill_polygon<S: BackendStyle, I: IntoIterator<Item = BackendCoord>>(
+        &mut self,
+        vert: I,
+        style: &S,
+    ) -> Drawn {
         let mut path = PathBuilder::new();
         for (x, y) in vert {
             if path.is_empty() {

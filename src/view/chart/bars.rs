@@ -63,8 +63,9 @@ pub(super) fn axis<C: Canvas>(sheet: &Sheet<C>, cell: Frame, bars: &[Bar]) -> Va
     });
     let (low, high) = values.fold((0.0, 0.0), |(low, high): (f64, f64), v| (low.min(v), high.max(v)));
     let ticks = usize::try_from((cell.height() - sheet.px(60.0)) / sheet.px(TICK_PX)).unwrap_or(2);
-    let room = 1.0 + f64::from(sheet.px(if upwards(sheet, cell, bars) { 44.0 } else { 14.0 }))
-        / f64::from((cell.height() - sheet.px(80.0)).max(sheet.px(50.0)));
+    let room = 1.0
+        + f64::from(sheet.px(if upwards(sheet, cell, bars) { 44.0 } else { 14.0 }))
+            / f64::from((cell.height() - sheet.px(80.0)).max(sheet.px(50.0)));
     ValueAxis::new(Some((low * room, high * room)), true, ticks)
 }
 
@@ -157,7 +158,11 @@ fn draw_bar<C: Canvas>(
         (false, true) => sheet.text(&text, (tip.0, tip.1 + away), SMALL_PX, color, Anchor::UPWARDS_END),
         (above, false) => {
             let text = fitted(sheet.scale(), &text, SMALL_PX, place.width - sheet.px(2.0));
-            let (at, anchor) = if above { (tip.1 - away + sheet.px(3.0), Anchor::BOTTOM) } else { (tip.1 + away, Anchor::TOP) };
+            let (at, anchor) = if above {
+                (tip.1 - away + sheet.px(3.0), Anchor::BOTTOM)
+            } else {
+                (tip.1 + away, Anchor::TOP)
+            };
             sheet.text(&text, (tip.0, at), SMALL_PX, color, anchor)
         }
     }

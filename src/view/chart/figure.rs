@@ -265,7 +265,11 @@ impl Grid {
     }
 }
 
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to what a picture can hold")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "clamped to what a picture can hold"
+)]
 fn whole(ratio: f64) -> usize {
     ratio.clamp(0.0, 1000.0) as usize
 }

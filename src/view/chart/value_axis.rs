@@ -95,9 +95,7 @@ impl ValueAxis {
             None => part(self.low, self.high),
             Some(Squeeze::Below(bend)) if value < bend => SQUEEZED.start + squeezed * part(0.0, bend),
             Some(Squeeze::Below(bend)) => SQUEEZED.end + (1.0 - SQUEEZED.end) * part(bend, self.high),
-            Some(Squeeze::Above(bend)) if value > bend => {
-                1.0 - SQUEEZED.end + squeezed * part(bend, 0.0)
-            }
+            Some(Squeeze::Above(bend)) if value > bend => 1.0 - SQUEEZED.end + squeezed * part(bend, 0.0),
             Some(Squeeze::Above(bend)) => (1.0 - SQUEEZED.end) * part(self.low, bend),
         }
     }
