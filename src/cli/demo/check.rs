@@ -24,6 +24,9 @@ struct Count {
     node: &'static str,
     journalled: usize,
     in_sink: usize,
+    /// After the sink's cursor: taken in the last moments, to come with the next poll.
+    waiting: usize,
+    /// Before the sink's cursor, and not in the sink.
     missing: usize,
     /// In the sink more often than once.
     doubled: usize,
@@ -72,13 +75,20 @@ fn said(channel: &crate::model::Channel, time: crate::model::WallTime, value: cr
 fn count(node: &'static str, dir: &Path, collected: &BTreeMap<Place, Vec<Said>>) -> Result<Count> {
     let own_name = NodeName::new(node)?;
     let filter = Filter { nodes: vec![own_name], ..Filter::default() };
-    let mut count = Count { node, journalled: 0, in_sink: 0, missing: 0, doubled: 0, changed: 0 };
+    let mut count = Count { node, journalled: 0, in_sink: 0, waiting: 0, missing: 0, doubled: 0, changed: 0 };
+    let mut cursors: BTreeMap<JournalId, Seq> = BTreeMap::new();
+    for (journal, seq) in collected.keys() {
+        cursors.insert(*journal, *seq);
+    }
     Reader::open(dir)?.readings(&filter, |row| {
         count.journalled += 1;
         let copies = collected.get(&(row.journal, row.seq)).map(Vec::as_slice).unwrap_or_default();
         let original = said(row.channel, row.time, row.value);
         count.in_sink += copies.len();
-        count.missing += usize::from(copies.is_empty());
+        match cursors.get(&row.journal) {
+            Some(cursor) if row.seq <= *cursor => count.missing += usize::from(copies.is_empty()),
+            _ => count.waiting += usize::from(copies.is_empty()),
+        }
         count.doubled += copies.len().saturating_sub(1);
         count.changed += copies.iter().filter(|copy| **copy != original).count();
         Ok::<_, StoreError>(())
@@ -94,14 +104,12 @@ impl Verdict {
 
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(
-            f,
-            "  {:<8}{:>12}{:>12}{:>10}{:>10}{:>10}",
-            "node", "journalled", "in the sink", "missing", "doubled", "changed"
-        )?;
+        let heads = ["journalled", "in the sink", "to come", "missing", "doubled", "changed"];
+        let cells = |cells: [String; 6]| cells.iter().map(|cell| format!("{cell:>12}")).collect::<String>();
+        writeln!(f, "  {:<8}{}", "node", cells(heads.map(str::to_owned)))?;
         for n in &self.nodes {
-            let Count { node, journalled, in_sink, missing, doubled, changed } = n;
-            writeln!(f, "  {node:<8}{journalled:>12}{in_sink:>12}{missing:>10}{doubled:>10}{changed:>10}")?;
+            let numbers = [n.journalled, n.in_sink, n.waiting, n.missing, n.doubled, n.changed];
+            writeln!(f, "  {:<8}{}", n.node, cells(numbers.map(|number| number.to_string())))?;
         }
         let down: Vec<String> =
             self.down.iter().map(|(node, rounds)| format!("{node} in {rounds}")).collect();
@@ -111,7 +119,15 @@ impl fmt::Display for Verdict {
             writeln!(f, "  ERR {reason} {times} times: {channel}")?;
         }
         if self.is_good() {
-            writeln!(f, "\n  Nothing was lost, and nothing is there twice.")?;
+            let total = |of: fn(&Count) -> usize| self.nodes.iter().map(of).sum::<usize>();
+            writeln!(f, "\n  {} readings: none is missing, none is there twice.", total(|n| n.in_sink))?;
+            if total(|n| n.waiting) > 0 {
+                let waiting = total(|n| n.waiting);
+                writeln!(
+                    f,
+                    "  ({waiting} were taken after the last poll: they are in their nodes' journals, for the next one.)"
+                )?;
+            }
         }
         Ok(())
     }
