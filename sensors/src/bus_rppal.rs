@@ -25,8 +25,7 @@ struct RppalBus {
 /// Opens `/dev/i2c-{number}`.
 pub(crate) fn open(number: u8) -> Result<Box<DynBus>, OpenError> {
     let opened = rppal::i2c::I2c::with_bus(number).and_then(|inner| {
-        // The ioctl counts in units of 10 ms.
-        inner.set_timeout(TIMEOUT_MS / 10)?;
+        inner.set_timeout(TIMEOUT_MS)?;
         Ok(inner)
     });
     match opened {

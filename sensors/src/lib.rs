@@ -18,3 +18,5 @@ mod crc;
 #[cfg(test)]
 mod testkit;
 mod transfer;
+#[cfg(test)]
+mod whole_tests;

@@ -78,7 +78,7 @@ impl Rota {
         }
     }
 
-    /// Reports that chip `index` is to be read `wait` after `now_us`: it has been started, or it wants to be read again.
+    /// Reports that chip `index` is to be read `wait` after `now_us`: it has been started, or is to be read again.
     pub fn measuring(&mut self, index: usize, now_us: i64, wait: Duration) {
         if let Some(task) = self.tasks.get_mut(index) {
             let read_us = now_us.saturating_add(micros(wait));

@@ -265,8 +265,8 @@ fn survives_loss_of_power<C: Chip<Bench>>(make: impl Fn() -> C, twin: impl Fn() 
     assert!(all_good(&recovered), "no recovery after a loss of power: {recovered:?}");
 }
 
-/// Loses every transaction of an ordinary measurement in turn: the next one takes as many transactions as the first did,
-/// set-up and all, for the chip may have lost power.
+/// Loses every transaction of an ordinary measurement in turn: the next one takes as many transactions as the first
+/// did, set-up and all, for the chip may have lost power.
 pub(crate) fn begins_anew_after_every_loss<C: Chip<Bench>>(
     make: impl Fn() -> C,
     twin: impl Fn() -> Box<dyn Twin>,

@@ -3,8 +3,8 @@
 //! Source: Microchip MCP9808 (DS25095A), sections 5.1.1 to 5.1.6. Two identity registers are checked before anything is
 //! written: other parts (accelerometers, for one) live at the same addresses.
 //!
-//! After power-up the temperature reads 0 Cel until the first conversion ends. A power failure may pass without a failed
-//! transfer, so a zero is never taken at its first word: the driver waits for one conversion and looks again.
+//! After power-up the temperature reads 0 Cel until the first conversion ends. A power failure may pass without a
+//! failed transfer, so a zero is never taken at its first word: the driver waits for one conversion and looks again.
 
 use std::time::Duration;
 

@@ -131,7 +131,7 @@ proptest! {
     fn every_chip_has_its_turn(
         chips in prop::collection::vec((20_u64..500, 0_u64..3, 0_u64..800), 1..6)
     ) {
-        let chips: Vec<Chip> = chips.into_iter().map(|(interval, transfer, wait)| chip(interval, transfer, wait)).collect();
+        let chips: Vec<Chip> = chips.into_iter().map(|(every, transfer, wait)| chip(every, transfer, wait)).collect();
         let until_us = 20_000 * MS;
         let (starts, missed) = run(&chips, until_us);
         // Nobody waits for the bus longer than everybody's transfers take.

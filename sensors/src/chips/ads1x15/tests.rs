@@ -83,10 +83,12 @@ fn an_open_wire_is_err_for_the_wind_alone() {
 
 #[test]
 fn a_conversion_that_is_not_over_or_not_ours_is_not_ready() {
-    for state in [[0x43, 0x83], [0x85, 0x83], [0xD3, 0x83]] {
-        let script = ScriptedBus::new(0x48).write(&[0x01, 0xC3, 0x83]).write(&[0x01]).read(&state);
-        let results = script.measure(&mut Ads1x15::new(Part::Ads1115, 0x48, WIND));
-        assert_eq!(results, [Err(Fault::NotReady); 2], "{state:02x?}");
+    for (state, at) in [([0x43, 0x83], "conversion"), ([0x85, 0x83], "config"), ([0xD3, 0x83], "config")] {
+        let mut bus = ScriptedBus::new(0x48).write(&[0x01, 0xC3, 0x83]).write(&[0x01]).read(&state);
+        let mut chip = Ads1x15::new(Part::Ads1115, 0x48, WIND);
+        chip.start(&mut bus).unwrap();
+        let error = chip.read(&mut bus, &mut Vec::new()).unwrap_err();
+        assert_eq!(error, ChipError::new(Fault::NotReady, at), "{state:02x?}");
     }
 }
 
