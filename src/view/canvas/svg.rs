@@ -200,7 +200,8 @@ impl fmt::Display for Opacity {
     }
 }
 
-/// Text within XML. Characters that XML 1.0 forbids become `?`: names come from peers.
+/// Text within XML. Characters that XML 1.0 forbids, and those that turn the direction of text, become `?`: names
+/// come from peers.
 struct Escaped<'a>(&'a str);
 
 impl fmt::Display for Escaped<'_> {
@@ -211,6 +212,7 @@ impl fmt::Display for Escaped<'_> {
                 '<' => f.write_str("&lt;")?,
                 '>' => f.write_str("&gt;")?,
                 '"' => f.write_str("&quot;")?,
+                '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => f.write_char('?')?,
                 c if c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}') => f.write_char('?')?,
                 c => f.write_char(c)?,
             }

@@ -22,10 +22,14 @@ pub(super) const AVG_OK: RGBColor = RGBColor(0x8a, 0x8a, 0x8a);
 /// A bar takes this part of its place, but is no wider than so many pixels.
 const BAR_PART: f64 = 0.62;
 const BAR_MAX_PX: f64 = 54.0;
+/// The reason of an ERR may be wider than its place, by the room between bars.
+const REASON_PART: f64 = 1.3;
 /// A line of lettering; a place narrower than this has no label of its own.
 const LINE_PX: f64 = 14.0;
 /// Names that are written upwards are cut at this length.
-const UPWARDS_MAX_PX: f64 = 84.0;
+const UPWARDS_MAX_PX: f64 = 110.0;
+/// From the lower end of a panel to its names: the half of an × that stands there, and some air.
+const NAMES_BELOW_PX: f64 = 8.0;
 /// Room that a tick needs.
 const TICK_PX: f64 = 34.0;
 
@@ -63,10 +67,10 @@ pub(super) fn axis<C: Canvas>(sheet: &Sheet<C>, cell: Frame, bars: &[Bar]) -> Va
     });
     let (low, high) = values.fold((0.0, 0.0), |(low, high): (f64, f64), v| (low.min(v), high.max(v)));
     let ticks = usize::try_from((cell.height() - sheet.px(60.0)) / sheet.px(TICK_PX)).unwrap_or(2);
-    let room = 1.0
-        + f64::from(sheet.px(if upwards(sheet, cell, bars) { 44.0 } else { 14.0 }))
-            / f64::from((cell.height() - sheet.px(80.0)).max(sheet.px(50.0)));
-    ValueAxis::new(Some((low * room, high * room)), true, ticks)
+    let labels = sheet.px(if upwards(sheet, cell, bars) { 48.0 } else { 20.0 });
+    let plot = (cell.height() - sheet.px(80.0)).max(sheet.px(50.0));
+    let room = 1.0 + f64::from(labels) / f64::from(plot);
+    ValueAxis::standing((low * room, high * room), ticks)
 }
 
 /// The room that the axis's labels take.
@@ -84,8 +88,8 @@ pub(super) fn draw_bars<C: Canvas>(
     err: ErrAs,
 ) -> Drawn<C> {
     let upwards = upwards(sheet, room, bars);
-    let names_px = sheet.px(if upwards { UPWARDS_MAX_PX } else { 2.0 * LINE_PX + 4.0 });
-    let plot = Frame { bottom: room.bottom - names_px.min(room.height() / 2), ..room };
+    let plot = Frame { bottom: room.bottom - names_room(sheet, room, bars, upwards), ..room };
+    let decimals = decimals(bars);
     let count = bars.len() as f64;
     let plane = sheet.with_coordinates(Cartesian2d::<RangedCoordf64, ValueAxis>::new(
         RangedCoordf64::from(0.0..count.max(1.0)),
@@ -108,7 +112,7 @@ pub(super) fn draw_bars<C: Canvas>(
             Height::Value(value) => plane.map_coordinate(&(middle, value)),
             Height::Err(_) | Height::None => zero,
         };
-        draw_bar(sheet, (zero, tip), &place, bar, err)?;
+        draw_bar(sheet, (zero, tip), &place, bar, (err, decimals))?;
         if at.is_multiple_of(labels_every) {
             draw_name(sheet, (zero.0, plot.bottom), &place, bar)?;
         }
@@ -125,10 +129,34 @@ struct Place {
     upwards: bool,
 }
 
+/// Whether a name or a value is wider than a bar's place.
 fn upwards<C: Canvas>(sheet: &Sheet<C>, room: Frame, bars: &[Bar]) -> bool {
     let width = room.width() / i32::try_from(bars.len()).unwrap_or(1).max(1);
-    let widest = bars.iter().map(|bar| sheet.scale().text_width(&bar.label, SMALL_PX)).max();
-    widest.unwrap_or(0).min(sheet.px(70.0)) > width || sheet.px(46.0) > width
+    let decimals = decimals(bars);
+    bars.iter().any(|bar| {
+        let value = match bar.height {
+            Height::Value(value) => sheet.scale().text_width(&brief(value, decimals), SMALL_PX),
+            Height::Err(_) | Height::None => sheet.px(46.0),
+        };
+        // A long name is rather cut than turned, as long as enough of it can be read.
+        let name = sheet.scale().text_width(&bar.label, SMALL_PX).min(sheet.px(70.0));
+        value.max(name) + sheet.px(2.0) > width
+    })
+}
+
+/// The height that names take below the plot.
+fn names_room<C: Canvas>(sheet: &Sheet<C>, room: Frame, bars: &[Bar], upwards: bool) -> i32 {
+    let width = |bar: &Bar| sheet.scale().text_width(&full_name(bar), SMALL_PX);
+    let names = match upwards {
+        true => bars.iter().map(width).max().unwrap_or(0).min(sheet.px(UPWARDS_MAX_PX)),
+        false if bars.iter().all(|bar| bar.detail.is_empty()) => sheet.px(LINE_PX),
+        false => sheet.px(2.0 * LINE_PX),
+    };
+    (names + sheet.px(NAMES_BELOW_PX + 4.0)).min(room.height() / 2)
+}
+
+fn full_name(bar: &Bar) -> String {
+    format!("{} {}", bar.label, bar.detail).trim_end().to_string()
 }
 
 fn draw_bar<C: Canvas>(
@@ -136,14 +164,14 @@ fn draw_bar<C: Canvas>(
     (zero, tip): ((i32, i32), (i32, i32)),
     place: &Place,
     bar: &Bar,
-    err: ErrAs,
+    (err, decimals): (ErrAs, Option<usize>),
 ) -> Drawn<C> {
     let half = bar_half(sheet, place.width);
     let (text, color, above) = match bar.height {
         Height::Value(value) => {
             let (top, bottom) = (tip.1.min(zero.1), tip.1.max(zero.1));
             sheet.block(Frame { left: tip.0 - half, right: tip.0 + half, top, bottom }, bar.color)?;
-            (brief(value), INK, tip.1 <= zero.1)
+            (brief(value, decimals), INK, tip.1 <= zero.1)
         }
         Height::Err(reason) => (reason.to_string(), FAINT_INK, true),
         Height::None => ("no reading".into(), FAINT_INK, true),
@@ -157,22 +185,18 @@ fn draw_bar<C: Canvas>(
         (true, true) => sheet.text(&text, (tip.0, tip.1 - away), SMALL_PX, color, Anchor::UPWARDS_START),
         (false, true) => sheet.text(&text, (tip.0, tip.1 + away), SMALL_PX, color, Anchor::UPWARDS_END),
         (above, false) => {
-            let text = fitted(sheet.scale(), &text, SMALL_PX, place.width - sheet.px(2.0));
-            let (at, anchor) = if above {
-                (tip.1 - away + sheet.px(3.0), Anchor::BOTTOM)
-            } else {
-                (tip.1 + away, Anchor::TOP)
-            };
+            let text = fitted(sheet.scale(), &text, SMALL_PX, part(place.width, REASON_PART));
+            let low = (tip.1 - away + sheet.px(3.0), Anchor::BOTTOM);
+            let (at, anchor) = if above { low } else { (tip.1 + away, Anchor::TOP) };
             sheet.text(&text, (tip.0, at), SMALL_PX, color, anchor)
         }
     }
 }
 
 fn draw_name<C: Canvas>(sheet: &Sheet<C>, (x, bottom): (i32, i32), place: &Place, bar: &Bar) -> Drawn<C> {
-    let y = bottom + sheet.px(6.0);
+    let y = bottom + sheet.px(NAMES_BELOW_PX);
     if place.upwards {
-        let name = format!("{} {}", bar.label, bar.detail);
-        let name = fitted(sheet.scale(), name.trim_end(), SMALL_PX, sheet.px(UPWARDS_MAX_PX - 8.0));
+        let name = fitted(sheet.scale(), &full_name(bar), SMALL_PX, sheet.px(UPWARDS_MAX_PX));
         return sheet.text(&name, (x, y), SMALL_PX, INK, Anchor::UPWARDS_END);
     }
     let width = place.width - sheet.px(4.0);
@@ -199,19 +223,35 @@ fn draw_marks<C: Canvas>(
     Ok(())
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "a part of a width that is i32")]
 fn bar_half<C: Canvas>(sheet: &Sheet<C>, width: i32) -> i32 {
-    ((f64::from(width) * BAR_PART / 2.0) as i32).min(sheet.px(BAR_MAX_PX / 2.0)).max(1)
+    part(width, BAR_PART / 2.0).min(sheet.px(BAR_MAX_PX / 2.0)).max(1)
 }
 
-/// A value in about four digits.
-fn brief(value: f64) -> String {
-    match value.abs() {
-        0.0 => "0".into(),
-        size if !(1e-3..1e6).contains(&size) => format!("{value:.2e}").replace('-', "−"),
-        size if size >= 1000.0 => number(value, 0),
-        size if size >= 100.0 => number(value, 1),
-        size if size >= 1.0 => number(value, 2),
-        _ => number(value, 4),
+#[expect(clippy::cast_possible_truncation, reason = "about as long as a length that is i32")]
+fn part(length: i32, part: f64) -> i32 {
+    (f64::from(length) * part) as i32
+}
+
+/// How many digits after the point the values of a panel have, so that the largest has about four in all; `None`
+/// where they are written with a power of ten.
+fn decimals(bars: &[Bar]) -> Option<usize> {
+    let sizes = bars.iter().filter_map(|bar| match bar.height {
+        Height::Value(value) => Some(value.abs()),
+        Height::Err(_) | Height::None => None,
+    });
+    match sizes.fold(0.0, f64::max) {
+        0.0 => Some(0),
+        size if !(1e-3..1e6).contains(&size) => None,
+        size if size >= 1000.0 => Some(0),
+        size if size >= 100.0 => Some(1),
+        size if size >= 1.0 => Some(2),
+        _ => Some(4),
+    }
+}
+
+fn brief(value: f64, decimals: Option<usize>) -> String {
+    match decimals {
+        Some(decimals) => number(value, decimals),
+        None => format!("{value:.2e}").replace('-', "−"),
     }
 }

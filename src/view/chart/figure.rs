@@ -1,12 +1,11 @@
 //! What both views have around their panels: title, legend and footer, none of which ever lies on data; and the
 //! grid that panels are laid out in.
 
-use super::names::heading;
-use super::palette::{Look, chip_dash};
+use super::palette::Look;
 use super::sheet::{
     Anchor, Drawn, FAINT_INK, Frame, HEADING_PX, INK, LABEL_PX, Pen, SMALL_PX, Sheet, TITLE_PX, fitted,
 };
-use super::{content::Panel, marks};
+use super::marks;
 use crate::view::Tally;
 use crate::view::canvas::Canvas;
 
@@ -203,39 +202,43 @@ fn wrapped(pieces: &[String], width: i32, text_width: impl Fn(&str) -> i32) -> V
     lines
 }
 
-/// Draws a panel's heading, with the key of its chips and `note` at the right; returns the room below.
+/// Draws a panel's heading, with `keys` at the right; returns the room below.
 pub(super) fn panel_heading<C: Canvas>(
     sheet: &Sheet<C>,
     room: Frame,
-    panel: &Panel<'_>,
-    factor: &str,
-    note: &str,
+    heading: &str,
+    keys: &[(Option<Pen>, String)],
 ) -> Result<Frame, plotters::drawing::DrawingAreaErrorKind<C::ErrorType>> {
     let y = room.top + sheet.px(HEADING_ROOM_PX / 2.0 + 1.0);
-    let heading = heading(panel.quantity, panel.unit, factor);
-    let heading = fitted(sheet.scale(), &heading, HEADING_PX, room.width());
+    let heading = fitted(sheet.scale(), heading, HEADING_PX, room.width());
     sheet.text(&heading, (room.left, y), HEADING_PX, INK, Anchor::LEFT)?;
     let free = room.left + sheet.scale().text_width(&heading, HEADING_PX) + sheet.px(24.0);
     let mut x = room.right;
-    // From right to left, as far as there is room: the heading matters more than the key.
-    let mut keys: Vec<(Option<Pen>, &str)> = vec![(None, note)];
-    for (at, chip) in panel.chips.iter().enumerate().rev() {
-        keys.push((Some(Pen { color: FAINT_INK, width_px: 1.4, dash_px: chip_dash(at) }), chip));
-    }
-    for (pen, text) in keys {
+    // From right to left, as far as there is room: the heading matters more than the keys.
+    for (pen, text) in keys.iter().rev() {
         let width = sheet.scale().text_width(text, SMALL_PX);
         let sample = if pen.is_some() { sheet.px(SAMPLE_PX + 5.0) } else { 0 };
-        if text.is_empty() || x - width - sample < free {
-            continue;
+        let from = x - width - sample;
+        if from < free {
+            break;
         }
         sheet.text(text, (x, y), SMALL_PX, FAINT_INK, Anchor::RIGHT)?;
         if let Some(pen) = pen {
-            let from = x - width - sample;
-            sheet.line(&[(from, y), (from + sheet.px(SAMPLE_PX), y)], pen)?;
+            sheet.line(&[(from, y), (from + sheet.px(SAMPLE_PX), y)], *pen)?;
         }
-        x -= width + sample + sheet.px(16.0);
+        x = from - sheet.px(18.0);
     }
     Ok(Frame { top: room.top + sheet.px(HEADING_ROOM_PX), ..room })
+}
+
+/// Says below the panels in `room` how many there was no room for.
+pub(super) fn left_out<C: Canvas>(sheet: &Sheet<C>, room: Frame, panels: usize) -> Drawn<C> {
+    if panels == 0 {
+        return Ok(());
+    }
+    let text = format!("+{panels} more: choose quantities, or a larger picture");
+    let text = fitted(sheet.scale(), &text, SMALL_PX, room.width());
+    sheet.text(&text, (room.right, room.bottom), SMALL_PX, FAINT_INK, Anchor::RIGHT)
 }
 
 /// Rows and columns of panels.

@@ -21,7 +21,7 @@ const COLORS: [RGBColor; 8] = [
 const DASHES_PX: [&[f64]; 4] = [&[], &[7.0, 3.0], &[1.6, 2.0], &[7.0, 2.5, 1.6, 2.5]];
 
 /// The width of a node's line.
-const NODE_LINE_PX: f64 = 1.4;
+const NODE_LINE_PX: f64 = 1.3;
 
 /// The mean with ERR as zero.
 pub(super) const AVG: Pen = Pen { color: RGBColor(0x1a, 0x1a, 0x1a), width_px: 1.6, dash_px: &[6.0, 3.0] };

@@ -2,8 +2,9 @@
 
 use super::bars::{Bar, Height, draw_bars};
 use super::content::{Content, Panel};
-use super::figure::{Entry, Grid, Sample, panel_heading, surround};
-use super::sheet::{Anchor, Drawn, FAINT_INK, Frame, HEADING_PX, SMALL_PX, Sheet};
+use super::figure::{Entry, Grid, Sample, left_out, panel_heading, surround};
+use super::names::heading;
+use super::sheet::{Anchor, Drawn, FAINT_INK, Frame, HEADING_PX, Sheet};
 use super::{Chart, bars};
 use crate::model::{Value, WallTime};
 use crate::view::canvas::Canvas;
@@ -27,7 +28,7 @@ impl<'a> RoundChart<'a> {
         let round = data.rounds.iter().find(|round| round.number == number);
         let round = round.ok_or_else(|| no_such_round(data, number))?;
         let content = Content::new(data, &PlotOptions { span: None, ..options.clone() });
-        let mut shown = Shown::default();
+        let mut shown = Shown { readings: Vec::new(), err: options.err };
         let panels = content.panels.iter().map(|panel| shown.bars(panel, data, round)).collect();
         let tally =
             Tally::of(shown.readings.iter().map(|(s, p)| (*s, p.as_slice())), std::slice::from_ref(round));
@@ -47,8 +48,8 @@ fn no_such_round(data: &PlotData, asked: u64) -> ViewError {
 }
 
 /// The readings that a picture of one round shows.
-#[derive(Default)]
 struct Shown<'a> {
+    err: ErrAs,
     readings: Vec<(&'a Series, Vec<(WallTime, Value)>)>,
 }
 
@@ -71,21 +72,24 @@ impl<'a> Shown<'a> {
                 height: value.map_or(Height::None, |value| value.map_or_else(Height::Err, Height::Value)),
             });
         }
-        bars.extend(average.map(average_bars).into_iter().flatten());
+        bars.extend(average.map(|average| average_bars(average, self.err)).into_iter().flatten());
         bars
     }
 }
 
-/// `avg`, and `avg_ok` where it differs.
-fn average_bars(average: Average) -> Vec<Bar> {
+/// `avg`, and `avg_ok` where it differs. With `ErrAs::Gap` nothing counts as zero: `avg_ok` is then the only average.
+fn average_bars(average: Average, err: ErrAs) -> Vec<Bar> {
     let bar = |label: &str, detail: String, color, value: Option<f64>| Bar {
         label: label.into(),
         detail,
         color,
         height: value.map_or(Height::None, Height::Value),
     };
-    let mut bars = vec![bar("avg", String::new(), bars::AVG, Some(average.avg))];
-    if average.n_ok < average.n {
+    let mut bars = Vec::new();
+    if err == ErrAs::Zero {
+        bars.push(bar("avg", String::new(), bars::AVG, Some(average.avg)));
+    }
+    if err == ErrAs::Gap || average.n_ok < average.n {
         let detail = format!("{} of {}", average.n_ok, average.n);
         bars.push(bar("avg_ok", detail, bars::AVG_OK, average.avg_ok));
     }
@@ -95,7 +99,7 @@ fn average_bars(average: Average) -> Vec<Bar> {
 impl Chart for RoundChart<'_> {
     fn draw<C: Canvas>(&self, sheet: &Sheet<C>) -> Drawn<C> {
         let err = (!self.tally.errors.is_empty() && self.err == ErrAs::Zero)
-            .then(|| Entry { sample: Sample::Err, label: "ERR, drawn at 0 and counted as 0 in avg".into() });
+            .then(|| Entry { sample: Sample::Err, label: "ERR, drawn at 0 (0 in avg)".into() });
         let room = surround(sheet, &self.title, (Vec::new(), err.into_iter().collect()), &self.tally)?;
         if self.panels.is_empty() {
             let middle = ((room.left + room.right) / 2, (room.top + room.bottom) / 2);
@@ -113,13 +117,7 @@ impl Chart for RoundChart<'_> {
         for (at, (panel, bars)) in shown.enumerate() {
             self.panel(sheet, cell(sheet, room, grid, at), panel, bars)?;
         }
-        match self.panels.len().saturating_sub(grid.len()) {
-            0 => Ok(()),
-            more => {
-                let text = format!("and {more} more quantities: choose some, or a larger picture");
-                sheet.text(&text, (room.right, room.bottom), SMALL_PX, FAINT_INK, Anchor::RIGHT)
-            }
-        }
+        left_out(sheet, room, self.panels.len().saturating_sub(grid.len()))
     }
 }
 
@@ -128,7 +126,7 @@ impl RoundChart<'_> {
         let axis = bars::axis(sheet, cell, bars);
         let gutter = bars::gutter(sheet, &axis);
         let cell = Frame { left: cell.left + gutter, ..cell };
-        let plot = panel_heading(sheet, cell, panel, axis.factor(), "")?;
+        let plot = panel_heading(sheet, cell, &heading(panel.quantity, panel.unit, axis.factor()), &[])?;
         draw_bars(sheet, plot, &axis, bars, self.err)
     }
 }

@@ -7,15 +7,17 @@ use plotters::drawing::DrawingArea;
 
 use super::Chart;
 use super::content::{Content, Panel};
-use super::figure::{Entry, Grid, Sample, panel_heading, surround};
+use super::figure::{Entry, Grid, Sample, left_out, panel_heading, surround};
 use super::lines::PanelLines;
 use super::marks;
-use super::palette::{AVG, AVG_OK, Look, look};
+use super::names::heading;
+use super::palette::{AVG, AVG_OK, Look, chip_dash, look};
 use super::sheet::{Anchor, Drawn, FAINT_INK, Frame, GRID, HEADING_PX, Pen, SHADE, SMALL_PX, Sheet};
 use super::time_axis::TimeAxis;
 use super::value_axis::ValueAxis;
 use crate::view::canvas::{Canvas, SUBPIXELS};
 use crate::view::spacing::since;
+use crate::view::tally::grouped;
 use crate::view::{Columns, ErrAs, PlotData, PlotOptions, Point, Tally};
 
 /// A panel narrower or lower than this is not readable; in pixels at 100 dpi.
@@ -23,7 +25,7 @@ const PANEL_LEAST_PX: (f64, f64) = (330.0, 95.0);
 /// So many panels stand in one column; more are laid out in two.
 const ONE_COLUMN_MAX: usize = 4;
 /// Room under the lowest panels for ticks and the axis's name.
-const TIME_AXIS_PX: f64 = 42.0;
+const TIME_AXIS_PX: f64 = 34.0;
 /// Room that a tick with its label needs.
 const TIME_TICK_PX: f64 = 92.0;
 /// Room that a tick needs on an upright axis.
@@ -33,7 +35,7 @@ const TIME_MARGIN: u32 = 60;
 /// Free time around a single moment.
 const MOMENT: Duration = Duration::from_secs(1);
 /// Of ×s that would cover each other, those are left out that are nearer to the last one than this.
-const ERR_APART_PX: f64 = 3.0;
+const ERR_APART_PX: f64 = 6.0;
 
 type Plane<C> = DrawingArea<C, Cartesian2d<TimeAxis, ValueAxis>>;
 
@@ -100,13 +102,7 @@ impl Chart for TimeSeries<'_> {
             let lowest = at + layout.grid.columns >= layout.axes.len();
             self.panel(sheet, layout.cell(at), panel, (&time_axis, axis), lowest)?;
         }
-        match self.content.panels.len() - layout.axes.len() {
-            0 => Ok(()),
-            more => {
-                let text = format!("and {more} more quantities: choose some, or a larger picture");
-                sheet.text(&text, (room.right, room.bottom), SMALL_PX, FAINT_INK, Anchor::RIGHT)
-            }
-        }
+        left_out(sheet, room, self.content.panels.len() - layout.axes.len())
     }
 }
 
@@ -122,7 +118,8 @@ impl TimeSeries<'_> {
         let width_px = u32::try_from(cell.width() / SUBPIXELS).unwrap_or(1);
         let columns = Columns::new(time_axis.start(), time_axis.end(), width_px);
         let lines = PanelLines::new(panel, self.content.rounds, columns, self.options.err);
-        let plot = panel_heading(sheet, cell, panel, value_axis.factor(), &note(&lines, value_axis))?;
+        let heading = heading(panel.quantity, panel.unit, value_axis.factor());
+        let plot = panel_heading(sheet, cell, &heading, &keys(panel, &lines, value_axis))?;
         let plane = sheet.with_coordinates(Cartesian2d::<TimeAxis, ValueAxis>::new(
             time_axis.clone(),
             value_axis.clone(),
@@ -134,16 +131,19 @@ impl TimeSeries<'_> {
     }
 }
 
-/// What stands at the right of a panel's heading.
-fn note(lines: &PanelLines, axis: &ValueAxis) -> String {
-    let mut notes = Vec::new();
+/// What stands at the right of a panel's heading: its chips, where they have to be told apart, and notes.
+fn keys(panel: &Panel<'_>, lines: &PanelLines, axis: &ValueAxis) -> Vec<(Option<Pen>, String)> {
+    let chip = |(at, chip): (usize, &&str)| {
+        (Some(Pen { color: FAINT_INK, width_px: 1.4, dash_px: chip_dash(at) }), chip.to_string())
+    };
+    let mut keys: Vec<_> = panel.chips.iter().enumerate().map(chip).collect();
     if lines.n_ok < lines.n {
-        notes.push(format!("avg_ok: {} of {} good", lines.n_ok, lines.n));
+        keys.push((None, format!("avg_ok: {} of {} good", grouped(lines.n_ok), grouped(lines.n))));
     }
     if axis.squeezed().is_some() {
-        notes.push("shaded: axis squeezed to 0".into());
+        keys.push((None, "shaded: axis squeezed to 0".into()));
     }
-    notes.join("  ·  ")
+    keys
 }
 
 /// Where the panels lie.

@@ -15,6 +15,8 @@ const VALUE_LIMIT: f64 = 1e300;
 const VALUE_TINY: f64 = 1e-290;
 /// A span below this part of the values is no span but rounding: the values are drawn as one.
 const SPAN_LEAST: f64 = 1e-9;
+/// Around a single value, this part of it is shown.
+const AROUND_ONE: f64 = 0.02;
 /// Free room above and below the data, as a part of the span.
 const MARGIN: f64 = 0.06;
 /// Data that is nearer to zero than this part of its span has zero on its axis.
@@ -23,7 +25,9 @@ const ZERO_NEAR: f64 = 0.25;
 const SQUEEZE_FROM: f64 = 1.0;
 /// Where zero lies, and where the squeezed piece ends, as parts of the axis from the end where zero is.
 const SQUEEZED: Range<f64> = 0.08..0.24;
-/// No axis has more ticks than this.
+/// No axis is given more ticks than this, however high it is.
+const TICKS_WANTED_MAX: usize = 9;
+/// No axis has more ticks than this, whatever the steps come to.
 const TICKS_MAX: usize = 20;
 /// Numbers from here on, or below the other, are written with a power of ten in the heading.
 const PLAIN_BELOW: f64 = 1e6;
@@ -65,7 +69,15 @@ impl ValueAxis {
             None => with_margins(low, high, with_zero),
         };
         let mut axis = Self { low, high, squeeze, ticks: Vec::new(), factor: String::new() };
-        axis.label(ticks_wanted.clamp(2, TICKS_MAX));
+        axis.label(ticks_wanted.clamp(2, TICKS_WANTED_MAX));
+        axis
+    }
+
+    /// For bars, which stand on zero, between `low` and `high` (zero is within): no margin where they stand.
+    pub(super) fn standing((low, high): (f64, f64), ticks_wanted: usize) -> Self {
+        let (low, high) = range_of((low.min(0.0), high.max(0.0)));
+        let mut axis = Self { low, high, squeeze: None, ticks: Vec::new(), factor: String::new() };
+        axis.label(ticks_wanted.clamp(2, TICKS_WANTED_MAX));
         axis
     }
 
@@ -113,12 +125,12 @@ impl ValueAxis {
         let step = nice_step((high - low) / wanted as f64);
         let decimals = decimals(unscaled(step));
         let first = (low / step).ceil();
-        for count in 0..TICKS_MAX {
-            let value = (first + count as f64) * step;
-            if value > high + step * 1e-6 {
-                break;
-            }
-            self.ticks.push((value, number(unscaled(value), decimals)));
+        let values = (0..TICKS_MAX).map(|count| (first + count as f64) * step);
+        let within = values.take_while(|value| *value <= high + step * 1e-6);
+        self.ticks = within.map(|value| (value, number(unscaled(value), decimals))).collect();
+        if self.ticks.len() < 2 && wanted < TICKS_MAX {
+            // One tick gives no measure.
+            return self.label(wanted + 2);
         }
         if self.squeeze.is_some() {
             self.ticks.push((0.0, "0".into()));
@@ -157,8 +169,10 @@ fn range_of((low, high): (f64, f64)) -> (f64, f64) {
     if high - low > largest * SPAN_LEAST {
         return (low, high);
     }
-    let around = if largest == 0.0 { 1.0 } else { largest * 0.02 };
-    if largest == 0.0 { (0.0, around) } else { (low - around, high + around) }
+    if largest == 0.0 {
+        return (0.0, 1.0);
+    }
+    (low - largest * AROUND_ONE, high + largest * AROUND_ONE)
 }
 
 fn with_margins(low: f64, high: f64, with_zero: bool) -> (f64, f64) {
