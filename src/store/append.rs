@@ -4,7 +4,8 @@ use rusqlite::params;
 
 use super::error::{Doing, StoreError};
 use super::schema::{err_code, seq_to_sql};
-use super::sources::{NOT_AT_SOURCE, OWN, SourceIx, close_span, note_dropped};
+use super::source_rows::{NOT_AT_SOURCE, close_span, note_dropped};
+use super::sources::{OWN, SourceIx};
 use super::{SeqRange, Store};
 use crate::model::{BootId, ErrReason, Pack, Readings, Seq, WallTime};
 

@@ -18,6 +18,7 @@ mod reader;
 mod retention;
 mod rounds;
 mod schema;
+mod source_rows;
 mod sources;
 
 #[cfg(test)]

@@ -14,7 +14,8 @@ use super::damage::{beside, check_file, move_aside};
 use super::error::{Doing, StoreError};
 use super::rounds::Rounds;
 use super::schema::{Kind, kind, migrate, newest};
-use super::sources::{Sources, own};
+use super::source_rows::own;
+use super::sources::Sources;
 use super::{FILE_NAME, OwnJournal, Store};
 use crate::model::{BootId, JournalId, NodeName, WallTime};
 

@@ -9,7 +9,7 @@ use rusqlite::params;
 
 use super::error::{Doing, StoreError};
 use super::schema::{journal_from_sql, node_from_sql, seq_from_sql, seq_to_sql};
-use super::sources::{MAX_BYTES, note_dropped};
+use super::source_rows::{MAX_BYTES, note_dropped};
 use super::{SeqRange, Store, used_bytes};
 use crate::model::{Seq, WallTime};
 

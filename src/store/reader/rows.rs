@@ -40,7 +40,7 @@ pub(super) struct RawRow {
 
 /// Consecutive readings of one source.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Piece {
+pub(in crate::store) struct Piece {
     source: i64,
     first_seq: i64,
     last_seq: i64,
@@ -99,7 +99,7 @@ impl Reader {
     }
 
     /// The pieces of journals that may hold wanted readings, by the times of their spans.
-    pub(super) fn pieces(&self, filter: &Filter) -> Result<Vec<Piece>, StoreError> {
+    pub(in crate::store) fn pieces(&self, filter: &Filter) -> Result<Vec<Piece>, StoreError> {
         let sql = "SELECT id, journal, first_seq, last_seq FROM (
                        SELECT source, first_seq, last_seq, min_time_us, max_time_us FROM span
                        UNION ALL

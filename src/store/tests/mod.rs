@@ -1,7 +1,13 @@
 //! Tests of the store as its users see it, and the helpers that they share.
 
+mod damage;
 mod exactly_once;
+mod export;
+mod full;
+mod opening;
 mod own;
+mod reader;
+mod retention;
 mod rounds;
 
 use std::collections::BTreeMap;
@@ -50,7 +56,7 @@ pub(super) fn channel(node: &str, quantity: &str) -> Arc<Channel> {
 /// What reading `seq` of `journal` is, whoever sends it: every seventh an ERR, in two channels by turns.
 pub(super) fn value_at(journal: u64, seq: u64) -> Value {
     if seq.is_multiple_of(7) {
-        Err(ErrReason::ALL[seq as usize % 9])
+        Err(ErrReason::ALL[usize::try_from(seq % 9).unwrap()])
     } else {
         Ok(journal as f64 * 1000.0 + seq as f64 / 8.0)
     }
