@@ -19,7 +19,10 @@ fn main() {
     if let [points, nodes] = arguments[..] {
         return measure(points, nodes);
     }
-    println!("{:>9} {:>6} {:>8} {:>9} {:>9} {:>10}", "readings", "nodes", "first ms", "best ms", "PNG KiB", "peak MiB");
+    println!(
+        "{:>9} {:>6} {:>8} {:>9} {:>9} {:>10}",
+        "readings", "nodes", "first ms", "best ms", "PNG KiB", "peak MiB"
+    );
     let program = std::env::current_exe().expect("this program's path");
     for (points, nodes) in CASES {
         let arguments = [points.to_string(), nodes.to_string()];
@@ -30,7 +33,8 @@ fn main() {
 
 fn measure(points: usize, nodes: usize) {
     let data = synthetic(points, nodes);
-    let options = PlotOptions { title: format!("{points} readings of {nodes} nodes"), ..PlotOptions::default() };
+    let options =
+        PlotOptions { title: format!("{points} readings of {nodes} nodes"), ..PlotOptions::default() };
     let mut times_ms = Vec::new();
     let mut size_bytes = 0;
     for _ in 0..RUNS {

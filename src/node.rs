@@ -350,7 +350,13 @@ impl Node {
                 let address = self.primary.as_ref().map(|primary| primary.address(peer)).unwrap_or_default();
                 Output::Connect { peer, address }
             }
-            PrimaryOutput::Disconnect(peer) => Output::Disconnect(peer),
+            PrimaryOutput::Disconnect(peer, link) => {
+                // The driver drops it without a word: nobody else will say that it is gone.
+                if let Some(link) = link {
+                    self.forget(link);
+                }
+                Output::Disconnect(peer)
+            }
             PrimaryOutput::Send(link, id, body) => {
                 let message = self.envelope(id.to_string(), body);
                 Output::Send(link, message)

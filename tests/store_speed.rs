@@ -40,7 +40,16 @@ fn batch(node: &NodeName, journal: u64, first: u64) -> Readings {
         pack.push(channel, time, Mono::from_micros(seq.cast_signed() * 200_000), value);
     }
     let (node, journal, boot) = (node.clone(), JournalId(journal), BootId(9));
-    Readings { re: String::new(), node, journal, boot, first: Seq(first), last: Seq(first), pack }
+    Readings {
+        re: String::new(),
+        node,
+        journal,
+        boot,
+        after: Seq(first - 1),
+        first: Seq(first),
+        last: Seq(first),
+        pack,
+    }
 }
 
 fn batches() -> Vec<Readings> {

@@ -14,6 +14,8 @@
 //! Outputs wait in a queue that is bounded because each input adds at most a few per peer.
 
 mod backoff;
+#[cfg(test)]
+pub(crate) mod contract;
 pub mod foreign;
 mod peer;
 mod primary;

@@ -1,18 +1,21 @@
-//! One peer that a primary polls: its link, its journal, and how far that has been asked for and taken.
+//! One peer that a primary polls: its link, the node there, and how it answers.
 
 use std::time::Duration;
 
-use super::{Backoff, LinkId};
+use super::{Backoff, LinkId, POLL_MAX_READINGS};
 use crate::model::{Instant, JournalId, NodeName, Seq};
 
 /// How long a connection may take to come about.
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Readings of one peer that are asked for or received and not yet durable. Bounds what a slow disk makes wait.
-const UNCOMMITTED_MAX: u64 = 4 * super::POLL_MAX_READINGS as u64;
-
-/// How many times in a round a peer may show another journal: a peer that changes it all the time is not followed.
+/// How many times in a round a peer may show another journal or name: one that changes all the time is not followed.
 const ADOPTIONS_PER_ROUND_MAX: u8 = 2;
+
+/// The smallest piece that is asked for over a slow link: some two kilobytes.
+const PIECE_MIN_READINGS: u32 = 20;
+
+/// Longest name that is made of an address, in characters: what a node's name may have.
+const ADDRESS_NAME_MAX_CHARS: usize = 63;
 
 /// Where a peer's link stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +33,10 @@ pub(super) enum State {
 pub(super) struct Asked {
     /// The poll's id.
     pub(super) id: u64,
+    /// The cursor that it named.
+    pub(super) after: Seq,
+    /// Most readings that may come.
+    pub(super) max: u32,
     /// A link that is silent until then is dead.
     pub(super) silent_at: Instant,
 }
@@ -39,11 +46,8 @@ pub(super) struct Asked {
 pub(super) struct Peer {
     pub(super) address: String,
     pub(super) node: Option<NodeName>,
+    /// The journal that it showed last; whether it comes from this peer still is for the primary's journals to say.
     pub(super) journal: Option<JournalId>,
-    /// The end of what has come; never behind `taken`.
-    pub(super) received: Seq,
-    /// The end of what is durable here.
-    pub(super) taken: Seq,
     /// The peer's own last place, as it said.
     pub(super) last: Seq,
     pub(super) state: State,
@@ -54,6 +58,10 @@ pub(super) struct Peer {
     pub(super) expected: bool,
     /// It speaks, but not our language: it cannot be silent in it.
     pub(super) foreign: bool,
+    /// Why it did not serve the last poll, as told.
+    pub(super) refusal: Option<String>,
+    /// Most readings that are asked for at once; fewer on a link too slow for more.
+    pub(super) piece_max: u32,
     adoptions: u8,
     /// When this peer wants to be looked at again, as the primary's timer set knows it.
     pub(super) timer: Option<Instant>,
@@ -65,14 +73,14 @@ impl Peer {
             address,
             node,
             journal: None,
-            received: Seq::ZERO,
-            taken: Seq::ZERO,
             last: Seq::ZERO,
             state: State::Down { retry_at: now },
             backoff: Backoff::new(seed),
             answered_round: 0,
             expected: false,
             foreign: false,
+            refusal: None,
+            piece_max: POLL_MAX_READINGS,
             adoptions: 0,
             timer: None,
         }
@@ -81,12 +89,10 @@ impl Peer {
     /// The name that a round records: the node's own, or one made of its address until it is known.
     pub(super) fn name(&self) -> Option<NodeName> {
         let from_address = || {
-            let text: String = self
-                .address
-                .chars()
-                .map(|c| if c.is_ascii_alphanumeric() || c == '.' { c } else { '_' })
-                .collect();
-            NodeName::new(text.trim_start_matches(['_', '.'])).ok()
+            let legal = |c: char| if c.is_ascii_alphanumeric() || c == '.' { c } else { '_' };
+            let text: String = self.address.chars().map(legal).collect();
+            let begins_well = text.trim_start_matches(['_', '.']);
+            NodeName::new(begins_well.get(..ADDRESS_NAME_MAX_CHARS).unwrap_or(begins_well)).ok()
         };
         self.node.clone().or_else(from_address)
     }
@@ -98,33 +104,44 @@ impl Peer {
         }
     }
 
-    /// Whether there is more at the peer, and room for it here.
-    pub(super) fn wants_more(&self) -> bool {
-        self.last > self.received && self.received.0 - self.taken.0.min(self.received.0) < UNCOMMITTED_MAX
+    /// Whether it answered `round`. A script that is there answers every one: it is not asked anything it could answer.
+    pub(super) fn has_answered(&self, round: u64) -> bool {
+        self.answered_round == round || (self.foreign && self.link().is_some())
     }
 
-    /// Takes `journal` for the peer's own from now on, durable here through `taken`. False when it changes too often.
-    pub(super) fn adopt(&mut self, node: NodeName, journal: JournalId, taken: Seq) -> bool {
-        self.adoptions += 1;
-        self.node = Some(node);
-        self.journal = Some(journal);
-        (self.received, self.taken) = (taken, taken);
+    /// Takes `node` and `journal` for the peer's from now on. False when they change too often.
+    pub(super) fn adopt(&mut self, node: NodeName, journal: JournalId) -> bool {
+        let (node, journal) = (Some(node), Some(journal));
+        if self.journal.is_some() && (&self.node, self.journal) != (&node, journal) {
+            self.adoptions = self.adoptions.saturating_add(1);
+        }
+        (self.node, self.journal) = (node, journal);
         self.adoptions <= ADOPTIONS_PER_ROUND_MAX
     }
 
-    /// What has come but is not durable is to be asked for again.
-    pub(super) fn rewind(&mut self) {
-        self.received = self.taken;
+    /// What was asked is of no interest any more; should an answer come, it is nobody's.
+    pub(super) fn forget_asked(&mut self) {
         if let State::Up { asked, .. } = &mut self.state {
             *asked = None;
         }
     }
 
-    pub(super) fn begin_round(&mut self) {
+    /// The link did not bring a piece of this size in time: smaller ones, or it never brings any.
+    pub(super) fn ask_for_less(&mut self) {
+        self.piece_max = (self.piece_max / 4).max(PIECE_MIN_READINGS);
+    }
+
+    /// The link brought a whole piece with time to spare.
+    pub(super) fn ask_for_larger_pieces(&mut self) {
+        self.piece_max = self.piece_max.saturating_mul(2).min(POLL_MAX_READINGS);
+    }
+
+    pub(super) fn begin_round(&mut self, now: Instant) {
         self.adoptions = 0;
         self.expected = match self.state {
-            State::Up { .. } => true,
-            State::Connecting { .. } => self.backoff.failures() == 0,
+            State::Up { .. } => !self.foreign,
+            // The very first attempt, begun this moment: it may well come about before the deadline.
+            State::Connecting { until } => self.backoff.failures() == 0 && until >= now + CONNECT_TIMEOUT,
             State::Down { .. } => false,
         };
     }

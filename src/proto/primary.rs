@@ -8,11 +8,13 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use super::peer::{Asked, CONNECT_TIMEOUT, Peer, State};
-use super::{LinkId, POLL_MAX_READINGS, PeerIx};
+use super::{LinkId, PeerIx};
 use crate::model::{Body, Instant, JournalId, NodeName, Now, PollRequest, Readings, RoundRecord, Seq};
 
+mod journals;
 mod report;
 
+use journals::Journals;
 pub use report::PrimaryReport;
 
 /// What a primary is told at its start.
@@ -39,8 +41,8 @@ pub struct PrimaryConfig {
 pub enum PrimaryOutput {
     /// Open a link to this peer; answer with [`Primary::link_up`] or [`Primary::link_failed`].
     Connect(PeerIx),
-    /// Drop the link, or the attempt at one; nothing is answered.
-    Disconnect(PeerIx),
+    /// Drop this peer's link, or without one the attempt at it; nothing is answered.
+    Disconnect(PeerIx, Option<LinkId>),
     /// Send this on this link, with this id.
     Send(LinkId, u64, Body),
     /// Make these durable; answer with [`Primary::taken`] or [`Primary::refused`].
@@ -61,8 +63,7 @@ pub struct Primary {
     deadline: Duration,
     peers: Vec<Peer>,
     links: BTreeMap<LinkId, PeerIx>,
-    owners: BTreeMap<JournalId, PeerIx>,
-    cursors: BTreeMap<JournalId, Seq>,
+    journals: Journals,
     timers: BTreeSet<(Instant, PeerIx)>,
     round: u64,
     /// The open round's start and its end at the latest.
@@ -73,9 +74,6 @@ pub struct Primary {
     outputs: VecDeque<PrimaryOutput>,
 }
 
-/// Odd findings that are told once each; beyond so many, no more are remembered and none told.
-const TOLD_MAX: usize = 1_000;
-
 impl Primary {
     /// Begins at `now`: connects to all peers at once, and opens the first round.
     pub fn new(config: PrimaryConfig, now: Instant) -> Self {
@@ -85,8 +83,7 @@ impl Primary {
             deadline: config.deadline.min(config.poll_interval).max(Duration::from_millis(1)),
             peers: Vec::new(),
             links: BTreeMap::new(),
-            owners: BTreeMap::new(),
-            cursors: config.cursors,
+            journals: Journals::new(config.cursors),
             timers: BTreeSet::new(),
             round: config.last_round,
             open: None,
@@ -104,20 +101,20 @@ impl Primary {
 
     /// A peer's link stands.
     pub fn link_up(&mut self, now: Now, ix: PeerIx, link: LinkId) {
+        // The journal may be another since the last link: ask for its name first.
+        self.unlink(ix);
         let Some(peer) = self.peers.get_mut(ix.0) else { return };
         peer.state = State::Up { link, asked: None };
         peer.foreign = false;
-        // The journal may be another since the last link: ask for its name first.
-        if let Some(journal) = peer.journal.take() {
-            self.owners.remove(&journal);
-        }
         self.links.insert(link, ix);
         self.ask(now.mono, ix);
     }
 
     /// A peer's link could not be made.
     pub fn link_failed(&mut self, now: Now, ix: PeerIx, why: &str) {
-        self.lose(now, ix, why);
+        if self.peers.get(ix.0).is_some_and(|peer| matches!(peer.state, State::Connecting { .. })) {
+            self.lose(now, ix, why);
+        }
     }
 
     /// A link is gone; whether it was a peer's.
@@ -135,33 +132,33 @@ impl Primary {
     /// A piece of a journal came.
     pub fn readings(&mut self, now: Now, link: LinkId, readings: Readings) {
         let Some(ix) = self.links.get(&link).copied() else { return };
-        if !self.take_answer(ix, &readings.re) {
-            return;
-        }
+        let Some(asked) = self.take_answer(ix, &readings.re) else { return };
         self.answered(now, ix);
         let Some(peer) = self.peers.get_mut(ix.0) else { return };
+        peer.foreign = false;
         peer.last = readings.last;
-        let known = peer.journal == Some(readings.journal) && peer.node.as_ref() == Some(&readings.node);
-        if known {
-            if readings.pack.is_empty() || readings.after != peer.received {
-                return;
-            }
-            peer.received = readings.through();
-            self.outputs.push_back(PrimaryOutput::Take(readings));
-        } else if !self.adopt(ix, readings.node, readings.journal) {
-            return;
+        let is_known = peer.journal == Some(readings.journal)
+            && peer.node.as_ref() == Some(&readings.node)
+            && self.journals.owner(readings.journal) == Some(ix);
+        let goes_on = if is_known {
+            self.take(now.mono, ix, asked, readings)
+        } else {
+            self.adopt(ix, readings.node, readings.journal)
+        };
+        if goes_on {
+            self.ask_for_more(now.mono, ix);
         }
-        self.ask_for_more(now.mono, ix);
     }
 
-    /// A peer answered a poll with an error.
-    pub fn error(&mut self, now: Now, link: LinkId, re: &str, text: &str) {
-        let Some(ix) = self.links.get(&link).copied() else { return };
-        if self.take_answer(ix, re) {
+    /// A peer answered a poll with an error; whether it did.
+    pub fn error(&mut self, now: Now, link: LinkId, re: &str, text: &str) -> bool {
+        let Some(ix) = self.links.get(&link).copied() else { return false };
+        let is_answer = self.take_answer(ix, re).is_some();
+        if is_answer {
             self.give_up_on(now, ix);
-            let address = self.address(ix);
-            self.report(PrimaryReport::Refused { address, why: text.to_owned() });
+            self.tell_refusal(ix, text);
         }
+        is_answer
     }
 
     /// A peer speaks, but not our language: a script that sends when it likes.
@@ -176,19 +173,19 @@ impl Primary {
 
     /// The store holds `journal` durably through `cursor`.
     pub fn taken(&mut self, now: Now, journal: JournalId, cursor: Seq) {
-        self.cursors.insert(journal, cursor);
-        let Some(ix) = self.owners.get(&journal).copied() else { return };
-        let Some(peer) = self.peers.get_mut(ix.0) else { return };
-        peer.taken = peer.taken.max(cursor);
-        peer.received = peer.received.max(peer.taken);
-        self.ask_for_more(now.mono, ix);
+        self.journals.confirm(journal, cursor);
+        if let Some(ix) = self.journals.owner(journal) {
+            self.ask_for_more(now.mono, ix);
+        }
     }
 
     /// The store could not take what came of `journal`: it is asked for again in the next round.
     pub fn refused(&mut self, journal: JournalId) {
-        let Some(ix) = self.owners.get(&journal).copied() else { return };
+        let owner = self.journals.owner(journal);
+        self.journals.rewind(journal);
+        let Some(ix) = owner else { return };
         if let Some(peer) = self.peers.get_mut(ix.0) {
-            peer.rewind();
+            peer.forget_asked();
         }
         self.set_timer(ix);
     }
@@ -232,11 +229,12 @@ impl Primary {
                 self.set_timer(ix);
             }
             State::Connecting { .. } => {
-                self.outputs.push_back(PrimaryOutput::Disconnect(ix));
+                self.outputs.push_back(PrimaryOutput::Disconnect(ix, None));
                 self.lose(now, ix, "no answer to the connection");
             }
-            State::Up { .. } => {
-                self.outputs.push_back(PrimaryOutput::Disconnect(ix));
+            State::Up { link, .. } => {
+                peer.ask_for_less();
+                self.outputs.push_back(PrimaryOutput::Disconnect(ix, Some(link)));
                 self.lose(now, ix, "silent: polls are not answered");
             }
         }
@@ -257,7 +255,7 @@ impl Primary {
         }
         for at in 0..self.peers.len() {
             if let Some(peer) = self.peers.get_mut(at) {
-                peer.begin_round();
+                peer.begin_round(now.mono);
             }
             self.ask(now.mono, PeerIx(at));
         }
@@ -266,7 +264,7 @@ impl Primary {
 
     fn end_round(&mut self, now: Now) {
         let Some((began_at, _)) = self.open.take() else { return };
-        let late: Vec<&Peer> = self.peers.iter().filter(|peer| peer.answered_round != self.round).collect();
+        let late: Vec<&Peer> = self.peers.iter().filter(|peer| !peer.has_answered(self.round)).collect();
         let down: BTreeSet<NodeName> = late.iter().filter_map(|peer| peer.name()).collect();
         let count = |nodes: usize| u32::try_from(nodes).unwrap_or(u32::MAX);
         let record = RoundRecord {
@@ -308,15 +306,40 @@ impl Primary {
         }
     }
 
-    /// Whether `re` is the poll that this peer was asked; it is no longer.
-    fn take_answer(&mut self, ix: PeerIx, re: &str) -> bool {
-        let Some(peer) = self.peers.get_mut(ix.0) else { return false };
-        let State::Up { asked, .. } = &mut peer.state else { return false };
-        if !asked.is_some_and(|asked| re.parse() == Ok(asked.id)) {
+    /// The poll that `re` names, if this peer was asked it; it is no longer.
+    fn take_answer(&mut self, ix: PeerIx, re: &str) -> Option<Asked> {
+        let State::Up { asked, .. } = &mut self.peers.get_mut(ix.0)?.state else { return None };
+        let answered = asked.take_if(|asked| re.parse() == Ok(asked.id))?;
+        self.set_timer(ix);
+        Some(answered)
+    }
+
+    /// Hands a piece of a peer's own journal to the store. False when there is nothing new in it.
+    fn take(&mut self, now: Instant, ix: PeerIx, asked: Asked, readings: Readings) -> bool {
+        let count = readings.pack.len();
+        let most = usize::try_from(asked.max).unwrap_or(usize::MAX);
+        if count > most {
+            self.tell_refusal(ix, &format!("sends {count} readings where {most} are asked for"));
             return false;
         }
-        *asked = None;
-        self.set_timer(ix);
+        if count > 0 && readings.after != asked.after {
+            let text =
+                format!("sends what comes after {} where {} is asked for", readings.after, asked.after);
+            self.tell_refusal(ix, &text);
+            return false;
+        }
+        let is_quick = asked.silent_at.saturating_since(now) > self.silence() / 4 * 3;
+        let Some(peer) = self.peers.get_mut(ix.0) else { return false };
+        peer.refusal = None;
+        if count > 0 && count == most && is_quick {
+            peer.ask_for_larger_pieces();
+        }
+        // The store may have been given this by another link meanwhile, and have confirmed it.
+        if count == 0 || readings.through() <= self.journals.place(readings.journal).received {
+            return false;
+        }
+        self.journals.receive(readings.journal, readings.through());
+        self.outputs.push_back(PrimaryOutput::Take(readings));
         true
     }
 
@@ -326,38 +349,31 @@ impl Primary {
             self.tell_once(PrimaryReport::Itself { address });
             return false;
         }
-        if let Some(other) = self.owners.get(&journal).copied().filter(|&other| other != ix) {
+        if let Err(other) = self.journals.claim(journal, ix) {
             let first = self.address(other);
             self.tell_once(PrimaryReport::SameJournal { journal, first, second: address });
             return false;
         }
-        let bears_name = |peer: &&Peer| peer.link().is_some() && peer.node.as_ref() == Some(&node);
-        let namesake =
-            self.peers.iter().enumerate().filter(|(at, _)| *at != ix.0).map(|(_, p)| p).find(bears_name);
-        if let Some(other) = namesake.map(|peer| peer.address.clone()) {
-            self.tell_once(PrimaryReport::SameName {
-                node: node.clone(),
-                first: other,
-                second: address.clone(),
-            });
-        } else if node == self.own.0 {
-            let first = "this node itself".to_owned();
-            self.tell_once(PrimaryReport::SameName { node: node.clone(), first, second: address.clone() });
-        }
-        let taken = self.cursors.get(&journal).copied().unwrap_or_default();
+        self.tell_namesake(ix, &node);
+        let taken = self.journals.place(journal).taken;
         let Some(peer) = self.peers.get_mut(ix.0) else { return false };
-        if let Some(old) = peer.journal {
-            self.owners.remove(&old);
+        if let Some(old) = peer.journal.filter(|&old| old != journal) {
+            self.journals.release(old, ix);
         }
-        let steady = peer.adopt(node.clone(), journal, taken);
-        self.owners.insert(journal, ix);
-        self.outputs.push_back(PrimaryOutput::NotePeer(address.clone(), node.clone()));
+        let is_news = peer.node.as_ref() != Some(&node);
+        let is_steady = peer.adopt(node.clone(), journal);
+        if is_news {
+            self.outputs.push_back(PrimaryOutput::NotePeer(address.clone(), node.clone()));
+        }
         self.report(PrimaryReport::Found { address, node, journal, taken });
-        steady
+        is_steady
     }
 
+    /// Asks at once when there is more at the peer, and room for it here.
     fn ask_for_more(&mut self, now: Instant, ix: PeerIx) {
-        if self.peers.get(ix.0).is_some_and(Peer::wants_more) {
+        let Some(peer) = self.peers.get(ix.0) else { return };
+        let place = peer.journal.map(|journal| self.journals.place(journal)).unwrap_or_default();
+        if peer.last > place.received && place.room() > 0 {
             self.ask(now, ix);
         }
     }
@@ -369,13 +385,11 @@ impl Primary {
         if asked.is_some() && !peer.foreign {
             return;
         }
-        *asked = Some(Asked { id, silent_at: now + silence });
-        let poll = PollRequest {
-            journal: peer.journal,
-            after: peer.received,
-            taken: peer.taken,
-            max: POLL_MAX_READINGS,
-        };
+        let journal = peer.journal.filter(|&journal| self.journals.owner(journal) == Some(ix));
+        let place = journal.map(|journal| self.journals.place(journal)).unwrap_or_default();
+        let (after, max) = (place.received, place.room().min(peer.piece_max));
+        *asked = Some(Asked { id, after, max, silent_at: now + silence });
+        let poll = PollRequest { journal, after, taken: place.taken, max };
         self.next_id += 1;
         self.outputs.push_back(PrimaryOutput::Send(*link, id, Body::Poll(poll)));
         self.set_timer(ix);
@@ -384,28 +398,31 @@ impl Primary {
     /// A link on which a poll stays without answer for this long is dead, whatever TCP believes.
     fn silence(&self) -> Duration {
         const LEAST: Duration = Duration::from_secs(3);
-        (self.deadline * 4).max(LEAST)
+        self.deadline.saturating_mul(4).max(LEAST)
     }
 
     fn lose(&mut self, now: Now, ix: PeerIx, why: &str) {
         let Some(peer) = self.peers.get_mut(ix.0) else { return };
-        let was_up = peer.link();
-        if let Some(link) = was_up {
-            self.links.remove(&link);
-        }
-        peer.rewind();
         let delay = peer.backoff.next_delay();
-        peer.state = State::Down { retry_at: now.mono + delay };
         let (first_failure, address, node) =
             (peer.backoff.failures() == 1, peer.address.clone(), peer.node.clone());
-        if let Some(journal) = peer.journal {
-            self.owners.remove(&journal);
-        }
-        if was_up.is_some() || first_failure {
+        if self.unlink(ix) || first_failure {
             self.report(PrimaryReport::Lost { address, node, why: why.to_owned() });
+        }
+        if let Some(peer) = self.peers.get_mut(ix.0) {
+            peer.state = State::Down { retry_at: now.mono + delay };
         }
         self.set_timer(ix);
         self.give_up_on(now, ix);
+    }
+
+    /// Forgets the peer's link, and that a journal comes from it; whether there was one.
+    fn unlink(&mut self, ix: PeerIx) -> bool {
+        let Some(peer) = self.peers.get(ix.0) else { return false };
+        if let Some(journal) = peer.journal {
+            self.journals.release(journal, ix);
+        }
+        peer.link().is_some_and(|link| self.links.remove(&link).is_some())
     }
 
     fn set_timer(&mut self, ix: PeerIx) {
@@ -422,19 +439,8 @@ impl Primary {
             self.timers.insert((at, ix));
         }
     }
-
-    /// The address of a peer.
-    pub fn address(&self, ix: PeerIx) -> String {
-        self.peers.get(ix.0).map(|peer| peer.address.clone()).unwrap_or_default()
-    }
-
-    fn report(&mut self, report: PrimaryReport) {
-        self.outputs.push_back(PrimaryOutput::Report(report));
-    }
-
-    fn tell_once(&mut self, report: PrimaryReport) {
-        if self.told.len() < TOLD_MAX && self.told.insert(report.to_string()) {
-            self.report(report);
-        }
-    }
 }
+
+#[cfg(test)]
+#[path = "primary_tests.rs"]
+mod tests;

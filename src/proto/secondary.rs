@@ -86,7 +86,8 @@ impl Secondary {
         if let Some(name) = sender {
             self.note(name, poll.taken.min(poll.after));
         }
-        if poll.after == self.last {
+        // To ask for none is to ask how far the journal goes: an asker whose disk is behind still wants to know.
+        if poll.after == self.last || poll.max == 0 {
             return self.answer_empty(link, id, poll.after);
         }
         if self.reading.contains_key(&link) {
@@ -94,7 +95,7 @@ impl Secondary {
             return self.outputs.push_back(SecondaryOutput::Send(link, Body::Error { re: id, text }));
         }
         self.reading.insert(link, (id.clone(), poll.after));
-        let max = poll.max.clamp(1, POLL_MAX_READINGS);
+        let max = poll.max.min(POLL_MAX_READINGS);
         self.outputs.push_back(SecondaryOutput::Read { link, re: id, after: poll.after, max });
     }
 

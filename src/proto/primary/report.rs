@@ -5,9 +5,16 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::Primary;
+use super::{Primary, PrimaryOutput};
 use crate::model::{JournalId, NodeName, Seq};
-use crate::proto::peer::State;
+use crate::proto::PeerIx;
+use crate::proto::peer::{Peer, State};
+
+/// Most of a peer's words that are told, in characters.
+const REFUSAL_MAX_CHARS: usize = 200;
+
+/// Odd findings that are told once each; beyond so many, no more are remembered and none told.
+const TOLD_MAX: usize = 1_000;
 
 /// Something worth telling. Its text says what, where, and what to do.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,11 +39,11 @@ pub enum PrimaryReport {
         /// Why.
         why: String,
     },
-    /// A peer answered a poll with an error.
+    /// A peer answered a poll with an error, or with what was not asked for.
     Refused {
         /// Where.
         address: String,
-        /// The peer's words.
+        /// The peer's words, or what is wrong with its answer.
         why: String,
     },
     /// A peer is this very node.
@@ -136,7 +143,7 @@ impl Primary {
                     "node": peer.node.as_ref().map(NodeName::as_str),
                     "state": state,
                     "journal": peer.journal.map(|id| id.to_string()),
-                    "taken": peer.taken.0,
+                    "taken": peer.journal.map_or(0, |journal| self.journals.place(journal).taken.0),
                     "last": peer.last.0,
                     "answered_round": peer.answered_round,
                 })
@@ -144,5 +151,44 @@ impl Primary {
             .collect();
         let findings: Vec<&String> = self.told.iter().collect();
         json!({ "round": self.round, "peers": peers, "findings": findings })
+    }
+
+    /// The address of a peer.
+    pub fn address(&self, ix: PeerIx) -> String {
+        self.peers.get(ix.0).map(|peer| peer.address.clone()).unwrap_or_default()
+    }
+
+    pub(super) fn report(&mut self, report: PrimaryReport) {
+        self.outputs.push_back(PrimaryOutput::Report(report));
+    }
+
+    pub(super) fn tell_once(&mut self, report: PrimaryReport) {
+        if self.told.len() < TOLD_MAX && self.told.insert(report.to_string()) {
+            self.report(report);
+        }
+    }
+
+    /// Tells when another node bears the name of the one at `ix`.
+    pub(super) fn tell_namesake(&mut self, ix: PeerIx, node: &NodeName) {
+        let bears_name = |peer: &&Peer| peer.link().is_some() && peer.node.as_ref() == Some(node);
+        let mut others = self.peers.iter().enumerate().filter(|(at, _)| *at != ix.0).map(|(_, peer)| peer);
+        let first = match others.find(bears_name) {
+            Some(other) => other.address.clone(),
+            None if *node == self.own.0 => "this node itself".to_owned(),
+            None => return,
+        };
+        let second = self.address(ix);
+        self.tell_once(PrimaryReport::SameName { node: node.clone(), first, second });
+    }
+
+    /// Tells why a peer's poll came to nothing, once until it is another reason or one is served.
+    pub(super) fn tell_refusal(&mut self, ix: PeerIx, why: &str) {
+        let Some(peer) = self.peers.get_mut(ix.0) else { return };
+        let why: String = why.chars().take(REFUSAL_MAX_CHARS).collect();
+        if peer.refusal.as_ref() != Some(&why) {
+            peer.refusal = Some(why.clone());
+            let address = peer.address.clone();
+            self.report(PrimaryReport::Refused { address, why });
+        }
     }
 }

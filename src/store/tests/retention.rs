@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::*;
+use crate::model::RoundRecord;
 
 fn by_age(seconds: u64) -> Retention {
     Retention { max_age: Some(Duration::from_secs(seconds)), ..Retention::default() }

@@ -1,11 +1,11 @@
 //! What both views have around their panels: title, legend and footer, none of which ever lies on data; and the
 //! grid that panels are laid out in.
 
+use super::marks;
 use super::palette::Look;
 use super::sheet::{
     Anchor, Drawn, FAINT_INK, Frame, HEADING_PX, INK, LABEL_PX, Pen, SMALL_PX, Sheet, TITLE_PX, fitted,
 };
-use super::marks;
 use crate::view::Tally;
 use crate::view::canvas::Canvas;
 
