@@ -10,8 +10,8 @@ use crate::io::clock;
 use crate::io::link::{Link, OUTBOUND_MAX_BYTES};
 use crate::io::store_thread::StoreCommand;
 use crate::model::{Body, Message, Now};
-use crate::node::{Input, Output};
-use crate::proto::{LinkId, PeerIx};
+use crate::node::{Input, Output, Report};
+use crate::proto::{LinkId, PeerIx, PrimaryReport};
 
 impl EventLoop {
     pub(super) fn drain(&mut self, now: Now) {
@@ -52,8 +52,7 @@ impl EventLoop {
                 Output::AddRound(round) => self.ask_store(now, StoreCommand::AddRound(round)),
                 Output::NoteConsumer(name, seq) => self.ask_store(now, StoreCommand::NoteConsumer(name, seq)),
                 Output::NotePeer(address, node) => self.ask_store(now, StoreCommand::NotePeer(address, node)),
-                Output::Report(report) if report.is_warning() => log::warn!("{report}"),
-                Output::Report(report) => log::info!("{report}"),
+                Output::Report(report) => log::log!(level(&report), "{report}"),
             }
         }
         drop_beside
@@ -126,5 +125,14 @@ impl EventLoop {
             }
             Err(why) => self.parts.node.handle_input(clock::now(), Input::LinkFailed { peer, why }),
         }
+    }
+}
+
+/// Rounds come every second for months: who wants to see them asks for details.
+fn level(report: &Report) -> log::Level {
+    match report {
+        Report::Primary(PrimaryReport::Round { .. }) => log::Level::Debug,
+        report if report.is_warning() => log::Level::Warn,
+        _ => log::Level::Info,
     }
 }
