@@ -54,7 +54,7 @@ fn wrong_usage_is_exit_code_2_and_says_what_is_right() {
         ("export --format xml".to_owned(), &["xml", "csv", "jsonl", "senml"]),
         ("export --since yesterday".to_owned(), &["yesterday", "2026-01-31"]),
         ("status --timeout soon".to_owned(), &["soon", "500ms"]),
-        ("sensors read --bus sim sht33@0x44".to_owned(), &["sht33", "sht3x"]),
+        ("sensors read --bus sim --chip sht33@0x44".to_owned(), &["sht33", "sht3x"]),
     ] {
         assert_says(&args, 2, words);
     }
@@ -238,7 +238,7 @@ fn whoever_reads_the_output_may_stop_early() {
         format!("status {}", node.address),
         format!("status {} --json", node.address),
         "sensors list".to_owned(),
-        "sensors read --bus sim sht3x@0x44".to_owned(),
+        "sensors read --bus sim --chip sht3x@0x44".to_owned(),
         "sensors scan --bus sim".to_owned(),
     ] {
         let mut child = common::command(&args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
@@ -272,4 +272,46 @@ fn a_plot_of_a_store_without_readings_is_drawn() {
     assert_says(&format!("plot --data {data} --out {plots} --round 7"), 1, &["round 7"]);
     let done = pisink(&format!("export --data {data} --node nobody --format senml"));
     assert_eq!((done.code, done.stdout.as_str()), (Some(0), "[]\n"));
+}
+
+/// The addresses in the demo's first lines.
+fn node_addresses(lines: &mut impl Iterator<Item = String>) -> Vec<String> {
+    let address = |line: String| line.split_whitespace().find(|word| word.starts_with("127.0.0.1:")).map(str::to_owned);
+    lines.take(4).filter_map(address).collect()
+}
+
+#[test]
+fn the_demo_shows_that_nothing_is_lost() {
+    let dir = tempfile::tempdir().unwrap();
+    let done = pisink(&format!("demo --duration 4s --dir {}/demo", dir.path().display()));
+    assert_eq!((done.code, done.stderr.as_str()), (Some(0), ""), "{}", done.stdout);
+    assert!(done.stdout.contains("none is missing, none is there twice"), "{}", done.stdout);
+    for words in ["kill -9", "node_down", "nack", "time-series.png", "round.png"] {
+        assert!(done.stdout.contains(words), "{words}: {}", done.stdout);
+    }
+    assert!(dir.path().join("demo/plots/time-series.png").exists() && dir.path().join("demo/plots/round.png").exists());
+}
+
+#[test]
+fn a_demo_that_nobody_watches_any_more_leaves_no_node_behind() {
+    let dir = tempfile::tempdir().unwrap();
+    for ends_by_signal in [false, true] {
+        let args = format!("demo --duration 1h --dir {}/demo", dir.path().display());
+        let mut child = common::command(&args).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+        let addresses = node_addresses(&mut lines);
+        assert_eq!(addresses.len(), 3);
+        for address in &addresses {
+            common::until("the node listens", || std::net::TcpStream::connect(address).ok());
+        }
+        if ends_by_signal {
+            rustix::process::kill_process(rustix::process::Pid::from_child(&child), rustix::process::Signal::TERM).unwrap();
+        }
+        drop(lines);
+        let status = common::until("the demo ends", || child.try_wait().unwrap());
+        assert_eq!(status.code(), Some(i32::from(ends_by_signal)));
+        for address in &addresses {
+            assert!(std::net::TcpStream::connect(address).is_err(), "{address} is still there");
+        }
+    }
 }
