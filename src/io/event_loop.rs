@@ -171,7 +171,7 @@ impl EventLoop {
                 StoreReply::Refused { journal } => Input::Refused { journal },
                 StoreReply::Piece { link, piece } => Input::Piece { link, piece },
                 StoreReply::Damaged(why) => {
-                    log::error!("the store is damaged: {why}; it is moved aside and a new one is begun");
+                    log::error!("{why}");
                     self.ending = Some(Ending::StoreDamaged);
                     continue;
                 }

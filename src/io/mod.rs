@@ -51,8 +51,9 @@ const DAMAGES_MAX: u32 = 3;
 pub fn run(settings: Settings) -> Result<()> {
     raise_file_limit();
     let mut check = Check::Auto;
+    let mut settings = settings;
     for _ in 0..DAMAGES_MAX {
-        if session(&settings, check)? == Ending::Stopped {
+        if session(&mut settings, check)? == Ending::Stopped {
             return Ok(());
         }
         check = Check::Full;
@@ -60,8 +61,11 @@ pub fn run(settings: Settings) -> Result<()> {
     bail!("the store was damaged {DAMAGES_MAX} times in one run: replace the disk or SD card")
 }
 
-fn session(settings: &Settings, check: Check) -> Result<Ending> {
+fn session(settings: &mut Settings, check: Check) -> Result<Ending> {
     let (listener, address) = listen(&settings.listen)?;
+    // Port 0 is a free one; should there be a next session, it goes on where the peers know this node to be.
+    settings.listen = address.to_string();
+    let settings = &*settings;
     let signals = Signals::new([SIGINT, SIGTERM, SIGUSR1]).context("watching for signals")?;
     let store = open_store(settings, check)?;
     let node = node(settings, &store, clock::now())?;
@@ -106,15 +110,16 @@ fn session(settings: &Settings, check: Check) -> Result<Ending> {
     let ending = event_loop.run();
     samplers.stop();
     store.stop();
-    if store_thread.join().is_err() {
-        bail!("the store's thread ended in a panic");
-    }
+    let Ok(saved) = store_thread.join() else { bail!("the store's thread ended in a panic") };
     drop(event_loop);
     if let Some(plotter) = plotter {
         plotter.stop();
     }
-    if matches!(ending, Ok(Ending::Stopped)) {
-        log::info!("{} has stopped; everything is on disk", settings.name);
+    match (&ending, saved) {
+        (Ok(Ending::Stopped), Ok(())) => log::info!("{} has stopped; everything is on disk", settings.name),
+        (Ok(Ending::Stopped), Err(lost)) => bail!("{} has stopped; {lost}", settings.name),
+        (_, Err(lost)) => log::error!("{lost}"),
+        (_, Ok(())) => {}
     }
     ending
 }
@@ -145,9 +150,10 @@ fn open_store(settings: &Settings, check: Check) -> Result<Store> {
     };
     let (store, report) = Store::open(&settings.data, &params)?;
     if let Some(damage) = &report.damage {
+        // SQLite's findings come one a line; the log has one line for each event.
+        let why = damage.why.split_whitespace().collect::<Vec<_>>().join(" ");
         log::error!(
-            "the store was damaged ({}): it is moved aside whole as {}; a new one with a new journal is begun",
-            damage.why,
+            "the store was damaged ({why}): it is moved aside whole as {}; a new one with a new journal is begun",
             damage.moved_to.display()
         );
     }

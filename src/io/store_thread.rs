@@ -22,6 +22,11 @@ const COMMANDS_MAX: usize = 8_192;
 const GROUP_MAX_READINGS: usize = 50_000;
 /// Own readings that wait in memory while the disk takes none: at 5 a second, nearly three hours, in about 4 MiB.
 const WAITING_MAX_READINGS: usize = 50_000;
+/// The store works again when it has not failed for so long: on a disk that is nearly full, small groups find room and
+/// large ones do not, by turns.
+const RELIEF_AFTER: Duration = Duration::from_secs(5);
+/// Different troubles that are told until it works again.
+const TOLD_MAX: usize = 8;
 /// After a failed commit, this long until the next try.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// From one look at the retention limits to the next.
@@ -99,10 +104,20 @@ impl StoreHandle {
     /// Appends readings of this node; counts them as dropped when the store is so far behind that it cannot even queue.
     pub(crate) fn append(&self, pack: Pack) {
         if let Err(StoreCommand::Append(pack)) = self.send(StoreCommand::Append(pack)) {
-            let dropped = pack.len();
-            log::error!("the store is {COMMANDS_MAX} commands behind: {dropped} readings are dropped");
-            self.update_health(|health| health.dropped_readings += dropped as u64);
+            self.count_dropped(pack.len());
         }
+    }
+
+    /// Counts readings that have no place, and says so at the first of them and whenever they have doubled.
+    fn count_dropped(&self, readings: usize) {
+        let readings = readings as u64;
+        self.update_health(|health| {
+            let before = health.dropped_readings;
+            health.dropped_readings += readings;
+            if before.checked_ilog2() != health.dropped_readings.checked_ilog2() {
+                log::error!("the store is too far behind: {} readings are dropped so far", health.dropped_readings);
+            }
+        });
     }
 
     /// Waits for a place in the queue, then asks the thread to commit and end.
@@ -122,6 +137,9 @@ impl StoreHandle {
     }
 }
 
+/// How the thread ended: everything is on disk, or what is not, and why.
+pub(crate) type Ended = Result<(), String>;
+
 /// How the thread works.
 pub(crate) struct StoreSettings {
     pub(crate) flush_interval: Duration,
@@ -134,7 +152,7 @@ pub(crate) fn start(
     settings: StoreSettings,
     replies: Sender<StoreReply>,
     wake: impl Fn() + Send + 'static,
-) -> std::io::Result<(StoreHandle, JoinHandle<()>)> {
+) -> std::io::Result<(StoreHandle, JoinHandle<Ended>)> {
     let (commands, inbox) = sync_channel(COMMANDS_MAX);
     let handle = StoreHandle { commands, health: Arc::default() };
     let now = clock::now().mono;
@@ -152,6 +170,8 @@ pub(crate) fn start(
         next_commit_at: now,
         next_retention_at: now + RETENTION_EVERY,
         trouble: None,
+        told: BTreeSet::new(),
+        failed_at: now,
         commits: 0,
         has_replied: false,
         is_damaged: false,
@@ -178,13 +198,16 @@ struct Worker {
     next_commit_at: Instant,
     next_retention_at: Instant,
     trouble: Option<String>,
+    /// The troubles that people have been told of, since it last worked.
+    told: BTreeSet<String>,
+    failed_at: Instant,
     commits: u64,
     has_replied: bool,
     is_damaged: bool,
 }
 
 impl Worker {
-    fn run(mut self, inbox: &Receiver<StoreCommand>, wake: impl Fn()) {
+    fn run(mut self, inbox: &Receiver<StoreCommand>, wake: impl Fn()) -> Ended {
         loop {
             let command = match self.patience() {
                 Some(wait) => inbox.recv_timeout(wait),
@@ -206,14 +229,24 @@ impl Worker {
                 wake();
             }
             if self.is_damaged {
-                return;
+                return self.unsaved();
             }
         }
         if self.is_dirty {
             self.commit(clock::now().mono);
         }
+        let unsaved = self.unsaved();
         if let Err(error) = self.store.close() {
             log::error!("store: {error}");
+        }
+        unsaved
+    }
+
+    /// Own readings that are not on disk, and now never will be.
+    fn unsaved(&self) -> Ended {
+        match (self.waiting_readings, &self.trouble) {
+            (0, _) | (_, None) => Ok(()),
+            (count, Some(trouble)) => Err(format!("{count} readings are lost: {trouble}")),
         }
     }
 
@@ -229,9 +262,14 @@ impl Worker {
             StoreCommand::Append(pack) => self.append(pack),
             StoreCommand::Take(readings) => self.take(&readings),
             StoreCommand::Read { link, after, max } => {
-                let piece = self.store.read_own(after, max).map_err(|error| error.to_string());
+                let piece = self.store.read_own(after, max);
+                if let Err(error) = &piece
+                    && error.is_damage()
+                {
+                    self.fail(error);
+                }
                 let piece = piece.map(|piece| (piece.first, piece.boot, piece.pack));
-                self.reply(StoreReply::Piece { link, piece });
+                self.reply(StoreReply::Piece { link, piece: piece.map_err(|error| error.to_string()) });
             }
             StoreCommand::AddRound(round) => self.note(|store| store.add_round(&round)),
             StoreCommand::NoteConsumer(name, seq) => {
@@ -250,7 +288,7 @@ impl Worker {
         while self.waiting_readings > WAITING_MAX_READINGS && self.applied == 0 {
             let dropped = self.waiting.pop_front().map_or(0, |pack| pack.len());
             self.waiting_readings -= dropped;
-            self.handle.update_health(|health| health.dropped_readings += dropped as u64);
+            self.handle.count_dropped(dropped);
         }
         if self.trouble.is_none() {
             self.apply_waiting();
@@ -305,6 +343,7 @@ impl Worker {
         }
         match change(&mut self.store) {
             Ok(()) => self.is_dirty = true,
+            Err(error) if error.is_refusal() => log::debug!("{error}"),
             Err(error) => self.fail(&error),
         }
     }
@@ -336,6 +375,10 @@ impl Worker {
             self.reply(StoreReply::Taken { journal, cursor: seq });
         }
         self.commits += 1;
+        if !self.told.is_empty() && clock::now().mono >= self.failed_at + RELIEF_AFTER {
+            self.told.clear();
+            log::warn!("store: it works again; everything that waited is on disk");
+        }
         self.publish();
     }
 
@@ -356,14 +399,15 @@ impl Worker {
             self.reply(StoreReply::Refused { journal });
         }
         (self.applied, self.group_readings, self.is_dirty) = (0, 0, true);
-        self.next_commit_at = clock::now().mono + RETRY_AFTER;
+        self.failed_at = clock::now().mono;
+        self.next_commit_at = self.failed_at + RETRY_AFTER;
         let text = error.to_string();
-        if self.trouble.as_ref() != Some(&text) {
+        self.trouble = Some(text.clone());
+        if !error.is_damage() && self.told.len() < TOLD_MAX && self.told.insert(text.clone()) {
             log::error!(
                 "store: {text}; sensing goes on, readings wait in memory (at most {WAITING_MAX_READINGS})"
             );
         }
-        self.trouble = Some(text.clone());
         self.publish();
         if error.is_damage() {
             self.is_damaged = true;
