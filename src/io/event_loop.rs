@@ -14,14 +14,18 @@ use signal_hook_mio::v1_0::Signals;
 
 mod links;
 mod outputs;
+mod telling;
+mod unfinished;
 
 use super::clock;
 use super::link::Link;
 use super::resolver::{Resolved, Resolver};
 use super::store_thread::{StoreHandle, StoreReply};
-use crate::model::{Instant, Now};
+use crate::model::{Instant, Now, Pack};
 use crate::node::{Input, Node};
 use crate::proto::{LinkId, PeerIx};
+use telling::Telling;
+use unfinished::{UNFINISHED_MAX, Unfinished};
 
 const LISTENER: Token = Token(0);
 pub(super) const WAKER: Token = Token(1);
@@ -29,8 +33,6 @@ const SIGNALS: Token = Token(2);
 /// Tokens from here on are links' numbers.
 const FIRST_LINK: u64 = 16;
 
-/// A message that has begun has to end within this time: a peer that dribbles is dropped.
-const PARTIAL_MAX: Duration = Duration::from_secs(30);
 /// One buffer for all reads.
 const SCRATCH_BYTES: usize = 64 << 10;
 const EVENTS_MAX: usize = 1_024;
@@ -73,8 +75,18 @@ pub(crate) struct EventLoop {
     unread: BTreeSet<LinkId>,
     /// Links with something new to send.
     unsent: BTreeSet<LinkId>,
-    /// Links in the middle of a message, and since when.
-    partial: BTreeMap<LinkId, Instant>,
+    /// Links of strangers that wait until the store has taken what they sent before.
+    paused: BTreeSet<LinkId>,
+    unfinished: Unfinished,
+    /// Readings that strangers sent, for the store.
+    feed: Vec<Pack>,
+    /// Feeds under way to the store.
+    feeds: usize,
+    /// Reads under way in the store.
+    reads: usize,
+    /// What strangers' links hold in memory together.
+    held_bytes: usize,
+    telling: Telling,
     accept_again_at: Option<Instant>,
     turned_away: u64,
     ending: Option<Ending>,
@@ -95,7 +107,13 @@ impl EventLoop {
             resolving: BTreeMap::new(),
             unread: BTreeSet::new(),
             unsent: BTreeSet::new(),
-            partial: BTreeMap::new(),
+            paused: BTreeSet::new(),
+            unfinished: Unfinished::default(),
+            feed: Vec::new(),
+            feeds: 0,
+            reads: 0,
+            held_bytes: 0,
+            telling: Telling::new(clock::now().mono),
             accept_again_at: None,
             turned_away: 0,
             ending: None,
@@ -136,8 +154,7 @@ impl EventLoop {
             return Some(Duration::ZERO);
         }
         let node = self.parts.node.poll_timeout().map(|(at, _)| at);
-        let partial = self.partial.values().min().map(|since| *since + PARTIAL_MAX);
-        let due = [node, partial, self.accept_again_at].into_iter().flatten().min()?;
+        let due = [node, self.unfinished.due(), self.accept_again_at].into_iter().flatten().min()?;
         Some(due.saturating_since(now))
     }
 
@@ -150,15 +167,9 @@ impl EventLoop {
             self.accept_again_at = None;
             self.accept();
         }
-        let dribbling: Vec<LinkId> = self
-            .partial
-            .iter()
-            .filter(|(_, since)| **since + PARTIAL_MAX <= now.mono)
-            .map(|(link, _)| *link)
-            .collect();
-        for link in dribbling {
-            let why = format!("a message begun {} s ago has not ended", PARTIAL_MAX.as_secs());
-            self.drop_link(link, &why);
+        while let Some(link) = self.unfinished.overdue(now.mono) {
+            self.unfinished.end(link);
+            self.drop_link(link, &format!("what began {} s ago has not ended", UNFINISHED_MAX.as_secs()));
         }
     }
 
@@ -169,7 +180,18 @@ impl EventLoop {
                 StoreReply::Appended(last) => Input::Appended(last),
                 StoreReply::Taken { journal, cursor } => Input::Taken { journal, cursor },
                 StoreReply::Refused { journal } => Input::Refused { journal },
-                StoreReply::Piece { link, piece } => Input::Piece { link, piece },
+                StoreReply::Piece { link, piece } => {
+                    self.reads = self.reads.saturating_sub(1);
+                    if let Some(open) = self.links.get_mut(&link) {
+                        open.awaited = open.awaited.saturating_sub(1);
+                    }
+                    Input::Piece { link, piece }
+                }
+                StoreReply::Fed => {
+                    self.feeds = self.feeds.saturating_sub(1);
+                    self.unread.append(&mut self.paused);
+                    continue;
+                }
                 StoreReply::Damaged(why) => {
                     log::error!("{why}");
                     self.ending = Some(Ending::StoreDamaged);

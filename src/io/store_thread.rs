@@ -35,6 +35,8 @@ const RETENTION_EVERY: Duration = Duration::from_secs(60);
 /// What the store thread is asked.
 pub(crate) enum StoreCommand {
     Append(Pack),
+    /// Readings that strangers sent, for the own journal; answered by [`StoreReply::Fed`].
+    Feed(Vec<Pack>),
     Take(Box<Readings>),
     Read { link: LinkId, after: Seq, max: u32 },
     AddRound(RoundRecord),
@@ -59,6 +61,8 @@ pub(crate) enum StoreReply {
         link: LinkId,
         piece: Result<(Seq, BootId, Pack), String>,
     },
+    /// There is room for more of [`StoreCommand::Feed`].
+    Fed,
     /// The file turned out damaged while running: begin the session anew, which moves it aside.
     Damaged(String),
 }
@@ -105,6 +109,17 @@ impl StoreHandle {
     pub(crate) fn append(&self, pack: Pack) {
         if let Err(StoreCommand::Append(pack)) = self.send(StoreCommand::Append(pack)) {
             self.count_dropped(pack.len());
+        }
+    }
+
+    /// Appends readings that strangers sent; whether there was room for them.
+    pub(crate) fn feed(&self, packs: Vec<Pack>) -> bool {
+        match self.send(StoreCommand::Feed(packs)) {
+            Err(StoreCommand::Feed(packs)) => {
+                self.count_dropped(packs.iter().map(Pack::len).sum());
+                false
+            }
+            _ => true,
         }
     }
 
@@ -260,6 +275,10 @@ impl Worker {
     fn carry_out(&mut self, command: StoreCommand) {
         match command {
             StoreCommand::Append(pack) => self.append(pack),
+            StoreCommand::Feed(packs) => {
+                packs.into_iter().for_each(|pack| self.append(pack));
+                self.reply(StoreReply::Fed);
+            }
             StoreCommand::Take(readings) => self.take(&readings),
             StoreCommand::Read { link, after, max } => {
                 let piece = self.store.read_own(after, max);

@@ -9,7 +9,7 @@ use mio::{Interest, Token};
 
 use super::EventLoop;
 use crate::io::clock;
-use crate::io::link::{Link, Received};
+use crate::io::link::{Fate, Link, Received};
 use crate::node::Input;
 use crate::proto::{LinkId, PeerIx};
 
@@ -21,6 +21,17 @@ const ACCEPTS_PER_TURN_MAX: usize = 256;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Reads of one link before the others have their turn.
 const READS_PER_TURN_MAX: usize = 16;
+/// Bytes of one read from a stranger: what it brings is bounded before it is known what it is.
+const STRANGER_READ_BYTES: usize = 16 << 10;
+/// With so many feeds under way to the store, a stranger that sends readings waits; with the second number, any stranger
+/// does, for a feed is no more than what one read brings.
+const FEEDS_MAX: (usize, usize) = (2, 16);
+/// What strangers' links may hold in memory together: half messages, and what waits to be sent. A primary's peers send
+/// what they were asked for, and do not count.
+const HELD_MAX_BYTES: usize = 32 << 20;
+
+/// Why a link goes whose other end has gone.
+const ENDED: &str = "closed by the other end";
 
 /// How a turn of reading ended.
 enum ReadTurn {
@@ -28,10 +39,14 @@ enum ReadTurn {
     Drained,
     /// There may be more.
     More,
+    /// The store has to take what came before first.
+    Paused,
     /// The node does not want the link any more.
     Dropped,
-    /// The other end closed, or the socket failed.
-    Closed(String),
+    /// The other end says nothing more.
+    Ended,
+    /// The socket failed.
+    Failed(String),
 }
 
 impl EventLoop {
@@ -126,40 +141,52 @@ impl EventLoop {
     pub(super) fn read(&mut self, id: LinkId, scratch: &mut [u8]) {
         // The link is taken out while it is read, for its messages may make the node drop it.
         let Some(mut link) = self.links.remove(&id) else { return };
-        let turn = self.read_turn(id, &mut link, scratch);
+        let messages = link.messages;
+        let turn = if link.is_open() { self.read_turn(id, &mut link, scratch) } else { ReadTurn::Drained };
+        self.submit_feed();
         if matches!(turn, ReadTurn::Dropped) {
             return self.forget_link(id, link);
         }
-        if link.is_partial() {
-            self.partial.entry(id).or_insert_with(|| clock::now().mono);
-        } else {
-            self.partial.remove(&id);
+        if link.is_open() {
+            if link.messages != messages || !link.is_partial() {
+                self.unfinished.end(id);
+            }
+            if link.is_partial() {
+                self.unfinished.begin(id, clock::now().mono);
+            }
+        }
+        let is_peer = link.peer.is_some();
+        if matches!(turn, ReadTurn::Ended) && !is_peer && link.is_open() {
+            link.fate = Fate::Answering;
+            self.unsent.insert(id);
         }
         self.links.insert(id, link);
         match turn {
-            ReadTurn::Drained | ReadTurn::Dropped => {}
             ReadTurn::More => {
                 self.unread.insert(id);
             }
-            ReadTurn::Closed(why) => {
-                // A peer that asked and shut its side down still hears the answer.
-                if let Some(link) = self.links.get_mut(&id) {
-                    let _ = link.flush();
-                }
-                self.drop_link(id, &why);
+            ReadTurn::Paused => {
+                self.paused.insert(id);
             }
+            ReadTurn::Ended if is_peer => self.drop_link(id, ENDED),
+            ReadTurn::Failed(why) => self.drop_link(id, &why),
+            ReadTurn::Drained | ReadTurn::Dropped | ReadTurn::Ended => {}
         }
+        self.weigh(id);
     }
 
     fn read_turn(&mut self, id: LinkId, link: &mut Link, scratch: &mut [u8]) -> ReadTurn {
+        let most = if link.peer.is_some() { scratch.len() } else { STRANGER_READ_BYTES.min(scratch.len()) };
         for _ in 0..READS_PER_TURN_MAX {
-            if link.is_closing {
-                return ReadTurn::Drained;
+            let feeds_max = if link.is_feeder { FEEDS_MAX.0 } else { FEEDS_MAX.1 };
+            if (link.peer.is_none() || link.is_feeder) && self.feeds >= feeds_max {
+                return ReadTurn::Paused;
             }
-            let mut input = match link.receive(scratch) {
+            let mut input = match link.receive(scratch.get_mut(..most).unwrap_or_default()) {
                 Received::Bytes(bytes) => bytes,
                 Received::Nothing => return ReadTurn::Drained,
-                Received::Closed(why) => return ReadTurn::Closed(why),
+                Received::End => return ReadTurn::Ended,
+                Received::Failed(why) => return ReadTurn::Failed(why),
             };
             let now = clock::now();
             while let Some(message) = link.next_message(&mut input) {
@@ -171,33 +198,51 @@ impl EventLoop {
                 if self.drain_beside(now, Some((id, &mut *link))) {
                     return ReadTurn::Dropped;
                 }
-                if link.is_closing {
+                if !link.is_open() {
                     return ReadTurn::Drained;
                 }
             }
+            self.submit_feed();
         }
         ReadTurn::More
     }
 
-    /// Sends what waits on every link that has something new.
+    /// Sends what waits on every link that has something new, and closes those that have come to their end.
     pub(super) fn flush(&mut self) {
         for id in std::mem::take(&mut self.unsent) {
             let Some(link) = self.links.get_mut(&id) else { continue };
-            match link.flush() {
-                Ok(true) if link.is_closing => self.remove_link(id),
-                Ok(false) if link.is_closing => {
-                    // What it has not read by then, it will not read.
-                    self.partial.entry(id).or_insert(clock::now().mono);
-                }
-                Ok(_) => {}
-                Err(why) => self.drop_link(id, &why),
+            let sent = link.flush();
+            match (link.fate.clone(), sent) {
+                (Fate::Lost(why), _) | (_, Err(why)) => self.drop_link(id, &why),
+                (Fate::Closing, Ok(true)) => self.remove_link(id),
+                (Fate::Answering, Ok(true)) if link.awaited == 0 => self.drop_link(id, ENDED),
+                // What it has not read by then, it will not read.
+                (Fate::Closing | Fate::Answering, Ok(_)) => self.unfinished.begin(id, clock::now().mono),
+                (Fate::Open, Ok(_)) => self.weigh(id),
             }
         }
     }
 
+    /// Counts what a stranger's link holds in memory. When all of them hold too much, the one that holds most goes.
+    fn weigh(&mut self, id: LinkId) {
+        let Some(link) = self.links.get_mut(&id).filter(|link| link.peer.is_none()) else { return };
+        self.held_bytes -= link.counted_bytes;
+        link.counted_bytes = link.held_bytes();
+        self.held_bytes += link.counted_bytes;
+        if self.held_bytes <= HELD_MAX_BYTES {
+            return;
+        }
+        let heaviest = self.links.iter().max_by_key(|(_, link)| link.counted_bytes);
+        let Some((&id, link)) = heaviest else { return };
+        let why = format!("holds {} KiB, and the links together too much", link.counted_bytes >> 10);
+        let line = format!("{}: {why}: its link is closed", link.remote);
+        self.drop_link(id, &why);
+        self.tell_of_strangers(clock::now(), log::Level::Warn, &line);
+    }
+
     pub(super) fn close(&mut self, id: LinkId) {
         if let Some(link) = self.links.get_mut(&id) {
-            link.is_closing = true;
+            link.fate = Fate::Closing;
             self.unsent.insert(id);
         }
     }
@@ -224,7 +269,9 @@ impl EventLoop {
     pub(super) fn forget_link(&mut self, id: LinkId, mut link: Link) {
         // The socket is closed when it is dropped here, watched or not.
         let _ = self.parts.poll.registry().deregister(link.stream());
-        self.partial.remove(&id);
+        self.held_bytes -= link.counted_bytes;
+        self.unfinished.end(id);
+        self.paused.remove(&id);
         self.unread.remove(&id);
         self.unsent.remove(&id);
         if let Some(peer) = link.peer
