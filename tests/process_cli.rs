@@ -1,6 +1,14 @@
 //! The command line as people meet it: exit codes, one clear line with the next step, and output that other programs
 //! can read.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::cast_possible_truncation,
+    reason = "a test ends at what it did not expect"
+)]
+
 mod common;
 
 use std::io::{BufRead, BufReader, Read};
@@ -36,7 +44,10 @@ fn wrong_usage_is_exit_code_2_and_says_what_is_right() {
         (format!("{run} secondary --interval fast"), &["--interval", "\"fast\"", "500ms"]),
         (format!("{run} secondary --interval 0s"), &["--interval", "\"0s\""]),
         (format!("{run} secondary --keep-size much"), &["--keep-size", "\"much\"", "2G"]),
-        (format!("{run} primary --deadline 2s --poll-interval 1s"), &["--deadline", "--poll-interval", "longer"]),
+        (
+            format!("{run} primary --deadline 2s --poll-interval 1s"),
+            &["--deadline", "--poll-interval", "longer"],
+        ),
         (format!("{run} secondary --peer pi-2:7001"), &["--peer pi-2:7001", "secondary", "--role primary"]),
         (format!("{run} primary --peer pi-2"), &["--peer \"pi-2\"", "HOST:PORT"]),
         (format!("{run} primary --peer pi-2:0"), &["--peer \"pi-2:0\"", "HOST:PORT"]),
@@ -46,7 +57,10 @@ fn wrong_usage_is_exit_code_2_and_says_what_is_right() {
         (format!("{run} secondary --chip sht3x@0x46"), &["0x46", "0x44", "0x45"]),
         (format!("{run} secondary --bus i2c:1"), &["--bus i2c:1", "pi:1", "sim"]),
         (format!("{run} secondary --bus none --chip sht3x@0x44"), &["--chip sht3x@0x44", "no bus", "--bus"]),
-        (format!("{run} secondary --bus sim --chip sht3x@0x44 --chip sht4x@0x44"), &["sht4x@0x44", "address", "sht3x@0x44"]),
+        (
+            format!("{run} secondary --bus sim --chip sht3x@0x44 --chip sht4x@0x44"),
+            &["sht4x@0x44", "address", "sht3x@0x44"],
+        ),
         (format!("{run} secondary --bus sim --fault sht3x@0x44=nack"), &["--fault", "--chip"]),
         (format!("{run} secondary --name two/words"), &["--name", "two/words", "'/'"]),
         (format!("{run} secondary --listen nowhere"), &["--listen nowhere", "ADDRESS:PORT"]),
@@ -97,8 +111,16 @@ fn what_fails_is_exit_code_1_with_one_line() {
     assert_says(&format!("plot --data {none}"), 1, &["is not a pisink store", "--data"]);
     assert_says(&format!("plot --data {}", dir.path().display()), 1, &["is not a pisink store", "--data"]);
     assert_says(&format!("export --data {none}"), 1, &["is not a pisink store", "--data"]);
-    assert_says(&format!("run --data {data} --role secondary --bus none --listen 127.0.0.1:99999"), 2, &["--listen"]);
-    assert_says(&format!("run --data {data} --role secondary --bus none --listen 192.0.2.1:7001"), 1, &["192.0.2.1:7001", "0.0.0.0"]);
+    assert_says(
+        &format!("run --data {data} --role secondary --bus none --listen 127.0.0.1:99999"),
+        2,
+        &["--listen"],
+    );
+    assert_says(
+        &format!("run --data {data} --role secondary --bus none --listen 192.0.2.1:7001"),
+        1,
+        &["192.0.2.1:7001", "0.0.0.0"],
+    );
     let file = dir.path().join("file");
     std::fs::write(&file, "x").unwrap();
     let args = format!("run --data {}/data --role secondary --bus none --listen 127.0.0.1:0", file.display());
@@ -118,7 +140,18 @@ fn a_port_in_use_is_named() {
 
 #[test]
 fn every_help_is_there_and_fits_a_terminal() {
-    let commands = ["", "run", "demo", "plot", "export", "sensors", "sensors list", "sensors scan", "sensors read", "status"];
+    let commands = [
+        "",
+        "run",
+        "demo",
+        "plot",
+        "export",
+        "sensors",
+        "sensors list",
+        "sensors scan",
+        "sensors read",
+        "status",
+    ];
     for command in commands {
         let done = pisink(&format!("{command} --help"));
         assert_eq!((done.code, done.stderr.as_str()), (Some(0), ""), "{command}");
@@ -143,13 +176,17 @@ fn a_bus_that_is_not_there_is_err_absent_and_the_node_runs_on() {
         return;
     }
     let dir = tempfile::tempdir().unwrap();
-    let launch = Launch::bare(dir.path()).flags("--role secondary --name a --bus pi:213 --chip sht3x@0x44 --interval 50ms");
+    let launch = Launch::bare(dir.path())
+        .flags("--role secondary --name a --bus pi:213 --chip sht3x@0x44 --interval 50ms");
     let mut node = launch.flags("--flush-interval 20ms").start();
     let line = node.wait_for_line("/dev/i2c-213");
     assert!(line.contains("raspi-config") && line.contains("absent"), "{line}");
     let status = node.wait_for_own(6);
     let channels = status["channels"].as_array().unwrap();
-    assert!(channels.len() == 2 && channels.iter().all(|channel| channel["err"] == "absent" && channel["value"].is_null()));
+    assert!(
+        channels.len() == 2
+            && channels.iter().all(|channel| channel["err"] == "absent" && channel["value"].is_null())
+    );
     assert!(pisink(&format!("status {}", node.address)).stdout.contains("ERR absent"));
     assert_eq!(node.log().iter().filter(|line| line.contains("/dev/i2c-213")).count(), 1, "it is said once");
     node.terminate();
@@ -159,8 +196,10 @@ fn a_bus_that_is_not_there_is_err_absent_and_the_node_runs_on() {
 
 /// A store with a few hundred readings, ERRs among them, that nobody writes any more.
 fn some_store(data: &Path) {
-    let launch = Launch::bare(data).flags("--role secondary --name a --bus sim --chip sht3x@0x44 --chip seesaw@0x36");
-    let launch = launch.flags("--chip tmp102@0x48 --fault tmp102@0x48=nack --interval 10ms --flush-interval 20ms");
+    let launch =
+        Launch::bare(data).flags("--role secondary --name a --bus sim --chip sht3x@0x44 --chip seesaw@0x36");
+    let launch =
+        launch.flags("--chip tmp102@0x48 --fault tmp102@0x48=nack --interval 10ms --flush-interval 20ms");
     let node = launch.start();
     node.client().send(b"{\"sender\":\"script\",\"msg\":{\"odd, name\":-1e-7}}\n");
     node.wait_for_own(300);
@@ -178,7 +217,10 @@ fn exports_read_back_as_what_the_store_has() {
     };
     // In the order of the journal, as exports are.
     let kept: Vec<_> = rows(dir.path()).into_values().collect();
-    assert!(kept.iter().any(|row| row.value == Err("nack")) && kept.iter().any(|row| row.channel == "script/json/odd, name"));
+    assert!(
+        kept.iter().any(|row| row.value == Err("nack"))
+            && kept.iter().any(|row| row.channel == "script/json/odd, name")
+    );
 
     let micros = |text: &str| text.parse::<jiff::Timestamp>().unwrap().as_microsecond();
     let jsonl: Vec<Json> = export("jsonl").lines().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -197,14 +239,20 @@ fn exports_read_back_as_what_the_store_has() {
 
         let wanted = ["node", "chip", "quantity", "unit", "time"].map(text);
         assert_eq!((&fields[..5], fields.len()), (&wanted[..], 9));
-        assert_eq!((fields[5].parse().ok(), fields[6].as_str()), (value, row.value.err().unwrap_or_default()));
+        assert_eq!(
+            (fields[5].parse().ok(), fields[6].as_str()),
+            (value, row.value.err().unwrap_or_default())
+        );
         assert_eq!((fields[7].clone(), fields[8].clone()), (text("journal"), json["seq"].to_string()));
 
         // RFC 8428, section 4: a record has a name, a time that is a number, and exactly one value field.
         assert_eq!(record["n"], row.channel.as_str());
         assert_eq!(record["u"].as_str().unwrap_or_default(), row.unit);
         let time = record["t"].as_f64().unwrap();
-        assert!(time >= f64::from(1 << 28) && (time * 1e6 - row.time_us as f64).abs() < 1_000.0, "absolute: {time}");
+        assert!(
+            time >= f64::from(1 << 28) && (time * 1e6 - row.time_us as f64).abs() < 1_000.0,
+            "absolute: {time}"
+        );
         let fields = ["v", "vs", "vb", "vd"].iter().filter(|key| !record[**key].is_null()).count();
         assert_eq!((fields, record["v"].as_f64(), record["err"].as_str()), (1, value, row.value.err()));
     }
@@ -250,7 +298,10 @@ fn whoever_reads_the_output_may_stop_early() {
         assert_eq!((status.code(), said.as_str()), (Some(0), ""), "{args}");
     }
     // `| head -1`: one line is read, the rest is more than a pipe holds.
-    let mut child = common::command(&format!("export --data {data} --format jsonl")).stdout(Stdio::piped()).spawn().unwrap();
+    let mut child = common::command(&format!("export --data {data} --format jsonl"))
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
     let mut line = String::new();
     BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
     assert!(serde_json::from_str::<Json>(&line).is_ok());
@@ -276,7 +327,8 @@ fn a_plot_of_a_store_without_readings_is_drawn() {
 
 /// The addresses in the demo's first lines.
 fn node_addresses(lines: &mut impl Iterator<Item = String>) -> Vec<String> {
-    let address = |line: String| line.split_whitespace().find(|word| word.starts_with("127.0.0.1:")).map(str::to_owned);
+    let address =
+        |line: String| line.split_whitespace().find(|word| word.starts_with("127.0.0.1:")).map(str::to_owned);
     lines.take(4).filter_map(address).collect()
 }
 
@@ -289,7 +341,10 @@ fn the_demo_shows_that_nothing_is_lost() {
     for words in ["kill -9", "node_down", "nack", "time-series.png", "round.png"] {
         assert!(done.stdout.contains(words), "{words}: {}", done.stdout);
     }
-    assert!(dir.path().join("demo/plots/time-series.png").exists() && dir.path().join("demo/plots/round.png").exists());
+    assert!(
+        dir.path().join("demo/plots/time-series.png").exists()
+            && dir.path().join("demo/plots/round.png").exists()
+    );
 }
 
 #[test]
@@ -305,7 +360,11 @@ fn a_demo_that_nobody_watches_any_more_leaves_no_node_behind() {
             common::until("the node listens", || std::net::TcpStream::connect(address).ok());
         }
         if ends_by_signal {
-            rustix::process::kill_process(rustix::process::Pid::from_child(&child), rustix::process::Signal::TERM).unwrap();
+            rustix::process::kill_process(
+                rustix::process::Pid::from_child(&child),
+                rustix::process::Signal::TERM,
+            )
+            .unwrap();
         }
         drop(lines);
         let status = common::until("the demo ends", || child.try_wait().unwrap());

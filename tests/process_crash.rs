@@ -1,5 +1,13 @@
 //! Kill -9 of the real binary at random moments, under load: whatever was acknowledged is there afterwards, once.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::cast_possible_truncation,
+    reason = "a test ends at what it did not expect"
+)]
+
 mod common;
 
 use std::collections::BTreeMap;
@@ -7,7 +15,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use common::{Client, FakeSecondary, Launch, cursor_of, fake_value, free_address, journal_of, own_journal, own_rows, rng, until};
+use common::{
+    Client, FakeSecondary, Launch, cursor_of, fake_value, free_address, journal_of, own_journal, own_rows,
+    rng, until,
+};
 use pisink::model::{Readings, Value};
 
 /// Kills of each node; two tests, one node each.
@@ -64,7 +75,9 @@ fn consume(mut client: Client, served: &Mutex<BTreeMap<u64, Said>>, stop: &Atomi
     let mut journal = String::new();
     while !stop.load(Ordering::Relaxed) {
         let after = served.lock().unwrap().keys().next_back().copied().unwrap_or(0);
-        let Some(readings) = ask(&mut client, &journal, if journal.is_empty() { 0 } else { after }) else { return };
+        let Some(readings) = ask(&mut client, &journal, if journal.is_empty() { 0 } else { after }) else {
+            return;
+        };
         journal = readings.journal.to_string();
         let mut served = served.lock().unwrap();
         for (place, reading) in (readings.first.0..).zip(&readings.pack.readings) {
@@ -78,7 +91,9 @@ fn consume(mut client: Client, served: &Mutex<BTreeMap<u64, Said>>, stop: &Atomi
 /// One poll; `None` when the node dies over it.
 fn ask(client: &mut Client, journal: &str, after: u64) -> Option<Readings> {
     let journal = if journal.is_empty() { String::new() } else { format!("\"journal\":\"{journal}\",") };
-    let poll = format!("{{\"id\":\"1\",\"key\":\"POLL\",\"value\":{{{journal}\"after\":{after},\"taken\":{after},\"max\":2000}}}}\n");
+    let poll = format!(
+        "{{\"id\":\"1\",\"key\":\"POLL\",\"value\":{{{journal}\"after\":{after},\"taken\":{after},\"max\":2000}}}}\n"
+    );
     if !client.try_send(poll.as_bytes()) {
         return None;
     }
@@ -145,9 +160,16 @@ fn a_killed_sink_holds_everything_that_it_claimed_to_hold() {
         assert!(own <= cursor_of(dir.path(), own_journal(dir.path())), "kill {kill}");
     }
     let kept = journal_of(dir.path(), fake.journal);
-    assert!(kept.keys().copied().eq(1..=cursor_of(dir.path(), fake.journal)), "each once, and without a hole");
+    assert!(
+        kept.keys().copied().eq(1..=cursor_of(dir.path(), fake.journal)),
+        "each once, and without a hole"
+    );
     for (&place, row) in &kept {
-        assert_eq!(row.value, fake_value(place).map(f64::to_bits).map_err(|reason| reason.as_str()), "place {place}");
+        assert_eq!(
+            row.value,
+            fake_value(place).map(f64::to_bits).map_err(|reason| reason.as_str()),
+            "place {place}"
+        );
     }
     eprintln!("{KILLS} kills, {claimed} readings claimed, {} kept, {own} of its own", kept.len());
     assert!(claimed > 1_000 && own > 0);

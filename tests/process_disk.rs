@@ -1,13 +1,23 @@
 //! Disks that are full, files that are damaged, folders that belong to another: what was acknowledged stays, and a node
 //! says what is wrong.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::cast_possible_truncation,
+    reason = "a test ends at what it did not expect"
+)]
+
 mod common;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use common::{FakeSecondary, Launch, cursor_of, fake_value, free_address, journal_of, own_journal, own_rows, until};
+use common::{
+    FakeSecondary, Launch, cursor_of, fake_value, free_address, journal_of, own_journal, own_rows, until,
+};
 use rustix::process::Signal;
 use serde_json::Value as Json;
 
@@ -23,7 +33,8 @@ impl SmallDisk {
     fn mount(dir: &Path, bytes: &str) -> Option<Self> {
         let inside = dir.join("disk");
         std::fs::create_dir(&inside).unwrap();
-        let script = format!("mount -t tmpfs -o size={bytes} none {} && echo mounted && exec cat", inside.display());
+        let script =
+            format!("mount -t tmpfs -o size={bytes} none {} && echo mounted && exec cat", inside.display());
         let holder = Command::new("unshare")
             .args(["-Urm", "sh", "-c", &script])
             .stdin(Stdio::piped())
@@ -35,7 +46,8 @@ impl SmallDisk {
             return None;
         };
         let mut said = String::new();
-        std::io::BufRead::read_line(&mut std::io::BufReader::new(holder.stdout.take().unwrap()), &mut said).unwrap();
+        std::io::BufRead::read_line(&mut std::io::BufReader::new(holder.stdout.take().unwrap()), &mut said)
+            .unwrap();
         let disk = Self { holder, inside };
         if said.trim() != "mounted" {
             eprintln!("passed over: no user name space with a disk of its own can be made here");
@@ -53,7 +65,14 @@ impl SmallDisk {
     /// The node, with its data on this disk.
     fn launch(&self, launch: &dyn Fn(&Path) -> Launch) -> Launch {
         let holder = self.holder.id().to_string();
-        launch(&self.inside.join("data")).by(&["nsenter", "-t", &holder, "-U", "-m", "--preserve-credentials"])
+        launch(&self.inside.join("data")).by(&[
+            "nsenter",
+            "-t",
+            &holder,
+            "-U",
+            "-m",
+            "--preserve-credentials",
+        ])
     }
 
     /// A copy of the data folder as it is now, for a reader.
@@ -70,7 +89,8 @@ impl SmallDisk {
 
     /// Takes all the space that is left.
     fn fill(&self) {
-        let mut file = std::fs::File::options().create(true).append(true).open(self.seen().join("fill")).unwrap();
+        let mut file =
+            std::fs::File::options().create(true).append(true).open(self.seen().join("fill")).unwrap();
         // To the last byte: large pieces first.
         for size in [1 << 20, 64 << 10, 4 << 10, 64, 1] {
             while file.write_all(&vec![b'x'; size]).is_ok() {}
@@ -144,7 +164,11 @@ fn a_full_disk_stops_neither_sensing_nor_the_truth() {
     let taken = journal_of(copy.path(), fake.journal);
     assert!(taken.keys().copied().eq(1..=cursor_of(copy.path(), fake.journal)));
     for (&place, row) in &taken {
-        assert_eq!(row.value, fake_value(place).map(f64::to_bits).map_err(|reason| reason.as_str()), "place {place}");
+        assert_eq!(
+            row.value,
+            fake_value(place).map(f64::to_bits).map_err(|reason| reason.as_str()),
+            "place {place}"
+        );
     }
 }
 
@@ -211,7 +235,10 @@ fn a_damaged_store_is_moved_aside_and_the_node_goes_on() {
         let damaged = damage(how, &file);
         let mut node = launch.start();
         let line = node.wait_for_line("damaged");
-        assert!(line.contains("ERROR") && line.contains("moved aside") && line.contains("pisink.sqlite.damaged-"), "{line}");
+        assert!(
+            line.contains("ERROR") && line.contains("moved aside") && line.contains("pisink.sqlite.damaged-"),
+            "{line}"
+        );
         let status = node.wait_for_own(5);
         assert_ne!(status["journal"], before, "{how}: a new store has a new journal");
         node.terminate();
@@ -222,7 +249,8 @@ fn a_damaged_store_is_moved_aside_and_the_node_goes_on() {
 
 /// The damaged file is kept as it was.
 fn assert_is_aside(dir: &Path, damaged: &[u8]) {
-    let is_aside = |name: &str| name.contains(".damaged-") && !name.ends_with("-shm") && !name.ends_with("-wal");
+    let is_aside =
+        |name: &str| name.contains(".damaged-") && !name.ends_with("-shm") && !name.ends_with("-wal");
     let aside = files(dir).into_iter().find(|(name, _)| is_aside(name));
     assert!(aside.is_some_and(|(_, kept)| kept == damaged));
 }
@@ -248,7 +276,9 @@ fn damage_that_shows_while_running_is_moved_aside_too() {
     std::fs::write(dir.path().join("pisink.sqlite"), &bytes).unwrap();
     let mut node = launch.start();
     let address = node.address.clone();
-    let poll = format!("{{\"key\":\"POLL\",\"value\":{{\"journal\":\"{journal}\",\"after\":0,\"taken\":0,\"max\":2000}}}}\n");
+    let poll = format!(
+        "{{\"key\":\"POLL\",\"value\":{{\"journal\":\"{journal}\",\"after\":0,\"taken\":0,\"max\":2000}}}}\n"
+    );
     node.client().send(poll.as_bytes());
     let line = node.wait_for_line("the store is damaged");
     assert!(line.contains("ERROR"), "{line}");

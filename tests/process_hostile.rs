@@ -1,6 +1,14 @@
 //! What anybody on the network may do to a node's port: bounded, named in the log, and a normal client goes on being
 //! served.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::cast_possible_truncation,
+    reason = "a test ends at what it did not expect"
+)]
+
 mod common;
 
 use std::io::{Read, Write};
@@ -19,6 +27,13 @@ const BUSY: &str = "--bus sim --chip sht3x@0x44 --chip tmp102@0x48 --interval 20
 
 fn node(dir: &tempfile::TempDir) -> Process {
     Launch::secondary("n", dir.path()).flags(BUSY).start()
+}
+
+/// Fills the journal with readings that somebody sends, for the chips would take their time.
+fn fill_journal(node: &Process, count: u64) -> Json {
+    let text: String = (0..count).map(|number| format!("{{\"msg\":{number}}}\r")).collect();
+    node.client().send(text.as_bytes());
+    node.wait_for_own(count)
 }
 
 /// The normal client: a poll of the journal from its start is answered as ever.
@@ -45,7 +60,10 @@ fn garbage_is_answered_and_at_the_sixteenth_line_dropped() {
     client.send(b"GET / HTTP/1.1\r\n");
     let answer = client.json();
     assert_eq!(answer["key"], "ERROR");
-    assert!(answer["value"]["text"].as_str().unwrap().contains("no JSON") && answer.to_string().contains("GET / HTTP/1.1"));
+    assert!(
+        answer["value"]["text"].as_str().unwrap().contains("no JSON")
+            && answer.to_string().contains("GET / HTTP/1.1")
+    );
     let line = node.wait_for_line("GET / HTTP/1.1");
     assert!(line.contains("WARN") && line.contains("127.0.0.1"), "{line}");
     assert_eq!(client.ask("PING", &Json::Null)["key"], "PONG", "one mistake is forgiven");
@@ -79,7 +97,7 @@ fn a_line_without_end_is_bounded_and_named() {
     client.send(format!("{padded}\n").as_bytes());
     assert_eq!(client.json()["key"], "PONG");
     let mut client = node.client();
-    client.try_send(&vec![b' '; 100]);
+    client.try_send(&[b' '; 100]);
     client.try_send(&vec![b'x'; 3 * LINE_MAX_BYTES]);
     assert!(client.is_closed_by_the_other_end());
     let line = node.wait_for_line("more than 1048576 bytes");
@@ -106,7 +124,10 @@ fn unknown_keys_and_wrong_values_are_answered_with_what_is_right() {
         (json!({"id": "7", "key": "STATSU"}), &["STATSU", "POLL", "STATUS", "PING"][..]),
         (json!({"id": "7", "key": "POLL"}), &["POLL"]),
         (json!({"id": "7", "key": "POLL", "value": {"after": -1, "taken": 0, "max": 1}}), &["POLL", "-1"]),
-        (json!({"id": "7", "key": "POLL", "value": {"journal": "xyz", "after": 0, "taken": 0, "max": 1}}), &["journal", "xyz"]),
+        (
+            json!({"id": "7", "key": "POLL", "value": {"journal": "xyz", "after": 0, "taken": 0, "max": 1}}),
+            &["journal", "xyz"],
+        ),
         (json!({"id": "7", "key": "READINGS", "value": {}}), &["READINGS"]),
     ] {
         client.send_json(&message);
@@ -119,7 +140,9 @@ fn unknown_keys_and_wrong_values_are_answered_with_what_is_right() {
     let pack = json!([{"n": "n/c/q", "t": 1, "v": 2}]);
     let readings = json!({"re": "1", "node": "n", "journal": "00000000000000ab", "boot": "0".repeat(32), "after": 0, "first": 1,
                           "last": 1, "pack": pack});
-    assert!(client.ask("READINGS", &readings)["value"]["text"].as_str().unwrap().contains("nobody here asked"));
+    assert!(
+        client.ask("READINGS", &readings)["value"]["text"].as_str().unwrap().contains("nobody here asked")
+    );
     node.terminate();
 }
 
@@ -127,7 +150,7 @@ fn unknown_keys_and_wrong_values_are_answered_with_what_is_right() {
 fn a_client_that_has_said_all_still_gets_its_answers() {
     let dir = tempfile::tempdir().unwrap();
     let node = node(&dir);
-    let status = node.wait_for_own(1_000);
+    let status = fill_journal(&node, 1_000);
     let journal = status["journal"].as_str().unwrap();
     let mut client = node.client();
     client.send(b"{\"key\":\"STATUS\"}\n");
@@ -136,7 +159,8 @@ fn a_client_that_has_said_all_still_gets_its_answers() {
     assert!(client.is_closed_by_the_other_end());
     // What has to be read from the disk first comes as well.
     let mut client = node.client();
-    let poll = json!({"id": "1", "key": "POLL", "value": {"journal": journal, "after": 0, "taken": 0, "max": 2000}});
+    let poll =
+        json!({"id": "1", "key": "POLL", "value": {"journal": journal, "after": 0, "taken": 0, "max": 2000}});
     client.send(format!("{poll}\n{{\"id\":\"2\",\"key\":\"PING\"}}\n").as_bytes());
     client.shut_down_writing();
     let (one, two) = (client.json(), client.json());
@@ -163,7 +187,8 @@ fn an_eager_client_that_reads_is_not_taken_for_one_that_does_not() {
     node.wait_for_own(10);
     let mut client = node.client();
     let mut writer = client.stream().try_clone().unwrap();
-    let asking = std::thread::spawn(move || writer.write_all("{\"key\":\"STATUS\"}\n".repeat(QUESTIONS).as_bytes()));
+    let asking =
+        std::thread::spawn(move || writer.write_all("{\"key\":\"STATUS\"}\n".repeat(QUESTIONS).as_bytes()));
     for at in 0..QUESTIONS {
         let line = client.try_line().unwrap_or_else(|| panic!("closed after {at} answers"));
         assert!(line.contains("\"key\":\"STATUS\""));
@@ -219,18 +244,21 @@ fn many_clients_that_never_read_are_bounded_together() {
     node.wait_for_own(10);
     let mut normal = node.client();
     let before = node.rss_bytes();
-    let question = "{\"key\":\"STATUS\"}\n".repeat(2_500);
-    // Each has less waiting than one link may have: all of them would have 200 MiB.
-    let deaf: Vec<Client> = (0..100).map(|_| node.client()).collect();
+    // A ping is answered with its own id. The system keeps 4 MiB of it; the rest is less than one link may have, and would
+    // be 80 MiB for all of them.
+    let ping = format!("{{\"id\":\"{}\",\"key\":\"PING\"}}\n", "x".repeat(100_000)).repeat(66);
+    let deaf: Vec<Client> = (0..32).map(|_| node.client()).collect();
     let mut most = 0;
     for client in &deaf {
         let mut stream = client.stream();
+        rustix::net::sockopt::set_socket_recv_buffer_size(stream, 4_096).unwrap();
         // It may be refused: that is what the test is for.
-        let _ = stream.write_all(question.as_bytes());
+        let _ = stream.write_all(ping.as_bytes());
         assert_served(&mut normal, &node);
         most = most.max(node.rss_bytes().saturating_sub(before));
     }
-    assert!(most < 80 * MIB, "{most} bytes more than before");
+    assert!(node.has_logged("links together"), "the log says so; {most} bytes more than before");
+    assert!(most < 56 * MIB, "{most} bytes more than before");
     drop(deaf);
     wait_for_links(&node, 1);
     node.terminate();
@@ -305,7 +333,8 @@ fn a_flood_of_connections_disturbs_nobody() {
         for at in 0..50 {
             let mut stream = TcpStream::connect(&node.address).unwrap();
             // Some leave with a word, some in the middle of one, some without.
-            let word: &[u8] = [&b""[..], b"{\"key\":\"STATUS\"}\n", b"{\"key\":\"ST", b"\r\n\r\n"][(round + at) % 4];
+            let word: &[u8] =
+                [&b""[..], b"{\"key\":\"STATUS\"}\n", b"{\"key\":\"ST", b"\r\n\r\n"][(round + at) % 4];
             stream.write_all(word).unwrap();
         }
         assert_served(&mut normal, &node);
@@ -339,7 +368,8 @@ fn a_flood_of_a_scripts_readings_costs_no_reading_of_the_nodes_own() {
     script.write_all(b"{\"key\":\"PING\"}\n").unwrap();
     assert_ne!(script.read(&mut [0; 10]).unwrap(), 0);
     node.terminate();
-    let said = own_rows(dir.path()).into_values().filter(|row| row.channel.contains("/json/")).map(|row| row.value);
+    let said =
+        own_rows(dir.path()).into_values().filter(|row| row.channel.contains("/json/")).map(|row| row.value);
     assert!(said.eq((0..MESSAGES).map(|number| Ok((number as f64).to_bits()))), "each once, and in order");
 }
 
@@ -351,9 +381,11 @@ fn a_flood_of_polls_does_not_keep_the_nodes_own_readings_from_the_disk() {
     }
     let dir = tempfile::tempdir().unwrap();
     let node = node(&dir);
-    let status = node.wait_for_own(2_000);
+    let status = fill_journal(&node, 2_000);
     let journal = status["journal"].as_str().unwrap();
-    let poll = format!("{{\"key\":\"POLL\",\"value\":{{\"journal\":\"{journal}\",\"after\":0,\"taken\":0,\"max\":2000}}}}\n");
+    let poll = format!(
+        "{{\"key\":\"POLL\",\"value\":{{\"journal\":\"{journal}\",\"after\":0,\"taken\":0,\"max\":2000}}}}\n"
+    );
     let mut askers: Vec<Client> = (0..ASKERS).map(|_| node.client()).collect();
     for asker in &mut askers {
         asker.send(poll.as_bytes());
@@ -362,7 +394,8 @@ fn a_flood_of_polls_does_not_keep_the_nodes_own_readings_from_the_disk() {
     let mut served = 0;
     for asker in &mut askers {
         let answer = asker.json();
-        let is_refused = answer["value"]["text"].as_str().is_some_and(|text| text.contains("ask again later"));
+        let is_refused =
+            answer["value"]["text"].as_str().is_some_and(|text| text.contains("ask again later"));
         assert!(is_refused || answer["key"] == "READINGS", "{answer}");
         served += usize::from(!is_refused);
     }

@@ -1,6 +1,14 @@
 //! Peers in Python's standard library that speak `\r`-JSON, as the lab's scripts do: against a primary, against a
 //! secondary, and as a primary's peer.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::cast_possible_truncation,
+    reason = "a test ends at what it did not expect"
+)]
+
 mod common;
 
 use std::io::{BufRead, BufReader, Write};
@@ -21,7 +29,13 @@ impl Script {
     /// `None`, with a word, where there is no Python.
     fn start(name: &str, args: &[&str]) -> Option<Self> {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers").join(name);
-        let spawned = Command::new("python3").arg("-u").arg(path).args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
+        let spawned = Command::new("python3")
+            .arg("-u")
+            .arg(path)
+            .args(args)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn();
         let Ok(mut child) = spawned else {
             eprintln!("passed over: there is no python3 here");
             return None;
@@ -77,7 +91,11 @@ fn said(data: &Path) -> Vec<(String, String, Result<f64, &'static str>)> {
 fn a_slave_is_heard_by_either_role() {
     for role in ["primary", "secondary"] {
         let dir = tempfile::tempdir().unwrap();
-        let launch = if role == "primary" { Launch::primary("n", dir.path(), &[]) } else { Launch::secondary("n", dir.path()) };
+        let launch = if role == "primary" {
+            Launch::primary("n", dir.path(), &[])
+        } else {
+            Launch::secondary("n", dir.path())
+        };
         let mut node = launch.start();
         let Some(mut slave) = Script::slave(&node, "bench-3") else { return };
         slave.act("hello");
@@ -90,7 +108,10 @@ fn a_slave_is_heard_by_either_role() {
             slave.act(act);
         }
         let status = wait_for_messages(&node, 6 + 200 + 27);
-        assert_eq!((&status["foreign"]["readings"], &status["foreign"]["offences"]), (&json!(206 + 6), &json!(0)));
+        assert_eq!(
+            (&status["foreign"]["readings"], &status["foreign"]["offences"]),
+            (&json!(206 + 6), &json!(0))
+        );
         slave.end();
         node.terminate();
         let said = said(dir.path());
@@ -116,7 +137,9 @@ fn a_slave_is_heard_by_either_role() {
 fn two_slaves_are_told_apart_and_one_that_returns_keeps_its_name() {
     let dir = tempfile::tempdir().unwrap();
     let node = Launch::secondary("n", dir.path()).start();
-    let (Some(mut first), Some(mut second)) = (Script::slave(&node, "a"), Script::slave(&node, "b")) else { return };
+    let (Some(mut first), Some(mut second)) = (Script::slave(&node, "a"), Script::slave(&node, "b")) else {
+        return;
+    };
     first.act("number");
     wait_for_messages(&node, 1);
     second.act("number");
@@ -139,10 +162,11 @@ fn two_slaves_are_told_apart_and_one_that_returns_keeps_its_name() {
     first.end();
     again.end();
     node.terminate();
-    let counts = said(dir.path()).into_iter().fold(std::collections::BTreeMap::new(), |mut counts, (channel, ..)| {
-        *counts.entry(channel).or_insert(0) += 1;
-        counts
-    });
+    let counts =
+        said(dir.path()).into_iter().fold(std::collections::BTreeMap::new(), |mut counts, (channel, ..)| {
+            *counts.entry(channel).or_insert(0) += 1;
+            counts
+        });
     let expected = [
         ("127.0.0.1/json/temperature", 1),
         ("127.0.0.1/json/value", 2),
@@ -177,8 +201,13 @@ fn a_master_can_be_a_primarys_peer() {
     node.terminate();
     let said = said(dir.path());
     let expected = [("value", Ok(12.75)), ("soil_moisture", Ok(345.0)), ("wind_speed", Ok(0.5))];
-    let quantities: Vec<_> = said.iter().map(|(channel, _, value)| (channel.rsplit('/').next().unwrap(), *value)).collect();
+    let quantities: Vec<_> =
+        said.iter().map(|(channel, _, value)| (channel.rsplit('/').next().unwrap(), *value)).collect();
     assert_eq!(quantities, expected);
-    let rounds = pisink::store::Reader::open(dir.path()).unwrap().rounds(&pisink::store::Filter::default()).unwrap();
-    assert!(rounds.iter().skip(1).all(|round| round.down.is_empty()), "a script that is there is not down: {rounds:?}");
+    let rounds =
+        pisink::store::Reader::open(dir.path()).unwrap().rounds(&pisink::store::Filter::default()).unwrap();
+    assert!(
+        rounds.iter().skip(1).all(|round| round.down.is_empty()),
+        "a script that is there is not down: {rounds:?}"
+    );
 }

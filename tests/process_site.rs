@@ -1,13 +1,21 @@
 //! Sites of several real processes: what the sink has in the end is what the nodes measured, whatever happened between.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::cast_possible_truncation,
+    reason = "a test ends at what it did not expect"
+)]
+
 mod common;
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
 use common::{
-    Client, Launch, Proxy, assert_collected, cursor_of, free_address, journal_of, own_journal, own_rows, pisink, rows,
-    until,
+    Client, Launch, Proxy, assert_collected, cursor_of, free_address, journal_of, own_journal, own_rows,
+    pisink, rows, until,
 };
 use pisink::store::{Filter, Reader};
 use rustix::process::Signal;
@@ -48,9 +56,14 @@ fn three_nodes_by_the_contract() {
     let at = |name: &str| dir.path().join(name);
     let chips = "--interval 1s --bus sim --chip sht3x@0x44 --chip seesaw@0x36";
     let bench = Launch::bare(&at("bench")).flags(&format!("--role secondary --name bench {chips}")).start();
-    let roof = Launch::bare(&at("roof")).flags("--role secondary --name roof --bus sim:7 --chip tmp102@0x48").start();
+    let roof = Launch::bare(&at("roof"))
+        .flags("--role secondary --name roof --bus sim:7 --chip tmp102@0x48")
+        .start();
     let sink = Launch::bare(&at("sink"))
-        .flags(&format!("--role primary --name sink --listen 127.0.0.1:0 --peer {} --peer {}", bench.address, roof.address))
+        .flags(&format!(
+            "--role primary --name sink --listen 127.0.0.1:0 --peer {} --peer {}",
+            bench.address, roof.address
+        ))
         .flags(&format!("{chips} --poll-interval 1s --deadline 500ms --plots {}", at("plots").display()))
         .start();
     sink.wait_for_taken(&bench.address, 8);
@@ -58,7 +71,8 @@ fn three_nodes_by_the_contract() {
 
     let series = at("plots").join("time-series.png");
     sink.signal(Signal::USR1);
-    let first = until("plots are drawn", || inode(&series).filter(|_| at("plots").join("round.png").exists()));
+    let first =
+        until("plots are drawn", || inode(&series).filter(|_| at("plots").join("round.png").exists()));
     sink.signal(Signal::USR1);
     until("plots are drawn again, and put in place whole", || inode(&series).filter(|now| *now != first));
     let round = sink.status()["polling"]["round"].as_u64().unwrap();
@@ -66,7 +80,10 @@ fn three_nodes_by_the_contract() {
 
     let seen = pisink(&format!("status {} --json", sink.address));
     let seen: Json = serde_json::from_str(&seen.stdout).unwrap();
-    assert_eq!((&seen["node"], &seen["role"], &seen["store"]["state"]), (&json!("sink"), &json!("primary"), &json!("ok")));
+    assert_eq!(
+        (&seen["node"], &seen["role"], &seen["store"]["state"]),
+        (&json!("sink"), &json!("primary"), &json!("ok"))
+    );
     assert_eq!(seen["channels"].as_array().unwrap().len(), 4);
     let text = pisink(&format!("status {}", sink.address)).stdout;
     assert!(text.contains("bench") && text.contains("roof") && text.contains("temperature"), "{text}");
@@ -90,14 +107,19 @@ fn assert_exports(sink: &Path) {
     let mut places = BTreeSet::new();
     for line in &lines {
         let keys: Vec<&str> = line.as_object().unwrap().keys().map(String::as_str).collect();
-        assert_eq!(keys, ["chip", "err", "journal", "node", "quantity", "seq", "time", "unit", "value"], "{line}");
+        assert_eq!(
+            keys,
+            ["chip", "err", "journal", "node", "quantity", "seq", "time", "unit", "value"],
+            "{line}"
+        );
         assert!(line["value"].is_number() != line["err"].is_string(), "{line}");
         let time = line["time"].as_str().unwrap();
         assert!(time.len() == 27 && time.ends_with('Z') && time.parse::<jiff::Timestamp>().is_ok(), "{time}");
         let (journal, seq) = (line["journal"].as_str().unwrap(), line["seq"].as_u64().unwrap());
         assert!(places.insert((journal.to_owned(), seq)), "{line}");
     }
-    let stored: BTreeSet<_> = rows(sink).into_keys().map(|(journal, seq)| (journal.to_string(), seq)).collect();
+    let stored: BTreeSet<_> =
+        rows(sink).into_keys().map(|(journal, seq)| (journal.to_string(), seq)).collect();
     assert_eq!(places, stored);
     let nodes: BTreeSet<&str> = lines.iter().map(|line| line["node"].as_str().unwrap()).collect();
     assert_eq!(nodes, BTreeSet::from(["bench", "roof", "sink"]));
@@ -133,7 +155,8 @@ fn flags_win_over_the_environment_and_that_over_the_file() {
     };
     let assert_has = |launch: &Launch, wanted: &[&str]| {
         let node = launch.start();
-        let status = node.status_when("its channels are measured", |status| channels(status).len() >= wanted.len());
+        let status =
+            node.status_when("its channels are measured", |status| channels(status).len() >= wanted.len());
         assert_eq!(channels(&status), wanted);
         node.terminate();
     };
@@ -153,7 +176,8 @@ fn a_node_that_is_cut_off_is_down_in_rounds_and_its_readings_come_later() {
     let sink = Launch::primary("sink", &at("sink"), &[&proxy.address, &near.address]).start();
     sink.wait_for_taken(&proxy.address, 20);
     proxy.cut();
-    let cut = sink.status_when("far is down", |status| common::peer(status, &proxy.address)["state"] == "down");
+    let cut =
+        sink.status_when("far is down", |status| common::peer(status, &proxy.address)["state"] == "down");
     let (place, round) = (taken(&cut, &proxy.address), cut["polling"]["round"].as_u64().unwrap());
     let on_its_own = far.wait_for_own(far.status()["last"].as_u64().unwrap() + 40);
     let whole = |status: &Json| status["polling"]["round"].as_u64() >= Some(round + 4);
@@ -171,14 +195,23 @@ fn a_node_that_is_cut_off_is_down_in_rounds_and_its_readings_come_later() {
     assert!(assert_collected(&at("sink"), &at("far")) > place + 40);
     assert_collected(&at("sink"), &at("near"));
     let rounds = Reader::open(&at("sink")).unwrap().rounds(&Filter::default()).unwrap();
-    let down: Vec<u64> = rounds.iter().filter(|r| r.down.iter().any(|name| name.as_str() == "far")).map(|r| r.number).collect();
-    assert!(down.len() >= 3 && down.iter().all(|number| (round.saturating_sub(2)..=end).contains(number)), "{down:?}");
+    let down: Vec<u64> = rounds
+        .iter()
+        .filter(|r| r.down.iter().any(|name| name.as_str() == "far"))
+        .map(|r| r.number)
+        .collect();
+    assert!(
+        down.len() >= 3 && down.iter().all(|number| (round.saturating_sub(2)..=end).contains(number)),
+        "{down:?}"
+    );
     assert!(rounds.iter().all(|r| r.down.iter().all(|name| name.as_str() == "far")), "near was never down");
     assert!(rounds.last().unwrap().down.is_empty() && rounds.last().unwrap().answered == 3);
     // Its readings have the times at which they were taken, and not when they came: there is no gap in them.
-    let times: Vec<i64> = journal_of(&at("sink"), own_journal(&at("far"))).values().map(|row| row.time_us).collect();
+    let times: Vec<i64> =
+        journal_of(&at("sink"), own_journal(&at("far"))).values().map(|row| row.time_us).collect();
     let (from, to) = (rounds[down[0] as usize - 1].time, rounds[down[down.len() - 1] as usize - 1].time);
-    let within = times.iter().filter(|time| (from.as_unix_micros()..to.as_unix_micros()).contains(time)).count();
+    let within =
+        times.iter().filter(|time| (from.as_unix_micros()..to.as_unix_micros()).contains(time)).count();
     assert!(within >= 10, "{within} readings from the time without a link");
 }
 
@@ -257,7 +290,9 @@ fn a_copied_card_is_reported_and_not_mixed_in() {
     let journal = own_journal(&at("one"));
     let (taken, ones, twos) = (journal_of(&at("sink"), journal), own_rows(&at("one")), own_rows(&at("two")));
     assert_eq!(taken.len() as u64, cursor_of(&at("sink"), journal));
-    let comes_from = |rows: &std::collections::BTreeMap<u64, common::Row>| taken.iter().all(|(seq, row)| rows.get(seq) == Some(row));
+    let comes_from = |rows: &std::collections::BTreeMap<u64, common::Row>| {
+        taken.iter().all(|(seq, row)| rows.get(seq) == Some(row))
+    };
     assert!(comes_from(&ones) != comes_from(&twos), "all from one of them, and none from the other");
 }
 

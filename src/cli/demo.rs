@@ -121,7 +121,11 @@ fn perform(site: &mut Site, act: Act) -> Result<&'static str> {
 }
 
 fn announce(text: &str, colour: bool) -> Result<()> {
-    if colour { say(format_args!("\u{1b}[1;33m--> {text}\u{1b}[0m")) } else { say(format_args!("--> {text}")) }
+    if colour {
+        say(format_args!("\u{1b}[1;33m--> {text}\u{1b}[0m"))
+    } else {
+        say(format_args!("--> {text}"))
+    }
 }
 
 fn header() -> String {

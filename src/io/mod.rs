@@ -40,6 +40,9 @@ use resolver::Resolver;
 use sampler::Samplers;
 use store_thread::{StoreHandle, StoreSettings};
 
+/// Connections that may wait to be accepted; the kernel bounds it further (`net.core.somaxconn`).
+const BACKLOG: i32 = 4_096;
+
 /// A store that turns out damaged so often in one run has a disk that is past mending.
 const DAMAGES_MAX: u32 = 3;
 
@@ -136,6 +139,9 @@ fn listen(address: &str) -> Result<(TcpListener, SocketAddr)> {
         ),
         _ => anyhow::anyhow!("--listen {address}: {error}"),
     })?;
+    // The default of 128 is soon full when the power comes back on a whole site: who finds no room tries again only
+    // after a second.
+    rustix::net::listen(&listener, BACKLOG).context("listening")?;
     let actual = listener.local_addr().context("asking for the port")?;
     Ok((listener, actual))
 }

@@ -38,7 +38,11 @@ pub(crate) enum StoreCommand {
     /// Readings that strangers sent, for the own journal; answered by [`StoreReply::Fed`].
     Feed(Vec<Pack>),
     Take(Box<Readings>),
-    Read { link: LinkId, after: Seq, max: u32 },
+    Read {
+        link: LinkId,
+        after: Seq,
+        max: u32,
+    },
     AddRound(RoundRecord),
     NoteConsumer(NodeName, Seq),
     NotePeer(String, NodeName),
@@ -130,7 +134,10 @@ impl StoreHandle {
             let before = health.dropped_readings;
             health.dropped_readings += readings;
             if before.checked_ilog2() != health.dropped_readings.checked_ilog2() {
-                log::error!("the store is too far behind: {} readings are dropped so far", health.dropped_readings);
+                log::error!(
+                    "the store is too far behind: {} readings are dropped so far",
+                    health.dropped_readings
+                );
             }
         });
     }

@@ -49,7 +49,9 @@ impl Client {
         let mut line = String::new();
         match self.lines.read_line(&mut line) {
             Ok(count) if count > 0 => Some(line.trim_end().to_owned()),
-            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => panic!("no line within {PATIENCE:?}"),
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
+                panic!("no line within {PATIENCE:?}")
+            }
             _ => None,
         }
     }
@@ -67,7 +69,11 @@ impl Client {
     pub(crate) fn ask(&mut self, key: &str, value: &Json) -> Json {
         let id = self.next_id.to_string();
         self.next_id += 1;
-        let question = if value.is_null() { json!({ "id": id, "key": key }) } else { json!({ "id": id, "key": key, "value": value }) };
+        let question = if value.is_null() {
+            json!({ "id": id, "key": key })
+        } else {
+            json!({ "id": id, "key": key, "value": value })
+        };
         self.send_json(&question);
         loop {
             let answer = self.json();

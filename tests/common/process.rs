@@ -39,7 +39,9 @@ impl Launch {
     pub(crate) fn primary(name: &str, data: &Path, peers: &[&str]) -> Self {
         let rounds = "--poll-interval 200ms --deadline 150ms";
         let launch = format!("--role primary --name {name} --bus none --interval 1h {rounds}");
-        peers.iter().fold(Self::bare(data).flags(&launch), |launch, peer| launch.flags(&format!("--peer {peer}")))
+        peers
+            .iter()
+            .fold(Self::bare(data).flags(&launch), |launch, peer| launch.flags(&format!("--peer {peer}")))
     }
 
     /// More arguments, parted by blanks; the last one of a flag that is given twice counts where there can be only one.
@@ -99,7 +101,9 @@ impl Launch {
         let mut words = self.before.iter().chain(std::iter::once(&program)).chain(&self.args);
         let mut command = Command::new(words.next().unwrap());
         command.args(words).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
-        for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("PISINK_") || name == "RUST_LOG") {
+        for (name, _) in
+            std::env::vars().filter(|(name, _)| name.starts_with("PISINK_") || name == "RUST_LOG")
+        {
             command.env_remove(name);
         }
         command.envs(self.env.iter().cloned());
@@ -114,7 +118,15 @@ impl Launch {
                 }
             }
         });
-        Process { child, log, reader: Some(reader), seen: 0, address: String::new(), data: self.data.clone(), launch: self }
+        Process {
+            child,
+            log,
+            reader: Some(reader),
+            seen: 0,
+            address: String::new(),
+            data: self.data.clone(),
+            launch: self,
+        }
     }
 }
 
@@ -145,7 +157,10 @@ impl Process {
             let found = self.find(words);
             let has_ended = found.is_none() && self.child.try_wait().unwrap().is_some();
             // Its last lines may have come between the two looks.
-            assert!(!has_ended || self.find(words).is_some() || !self.log_is_complete(), "it has ended; {what}");
+            assert!(
+                !has_ended || self.find(words).is_some() || !self.log_is_complete(),
+                "it has ended; {what}"
+            );
             found
         });
         self.seen = at + 1;
@@ -154,7 +169,11 @@ impl Process {
 
     fn find(&self, words: &str) -> Option<(usize, String)> {
         let log = self.log.lock().unwrap();
-        log.iter().enumerate().skip(self.seen).find(|(_, line)| line.contains(words)).map(|(at, line)| (at, line.clone()))
+        log.iter()
+            .enumerate()
+            .skip(self.seen)
+            .find(|(_, line)| line.contains(words))
+            .map(|(at, line)| (at, line.clone()))
     }
 
     fn log_is_complete(&self) -> bool {

@@ -52,7 +52,8 @@ pub(crate) fn own_rows(data: &Path) -> BTreeMap<u64, Row> {
 /// How far a store holds a journal.
 pub(crate) fn cursor_of(data: &Path, journal: JournalId) -> u64 {
     let stats = Reader::open(data).unwrap().stats().unwrap();
-    let cursors = stats.sources.iter().filter(|source| source.journal == journal).map(|source| source.cursor.0);
+    let cursors =
+        stats.sources.iter().filter(|source| source.journal == journal).map(|source| source.cursor.0);
     cursors.max().unwrap_or(0)
 }
 

@@ -75,7 +75,11 @@ mod tests {
         let mut unfinished = Unfinished::default();
         for start in 0..100 {
             unfinished.begin(link, second(start));
-            assert_eq!(unfinished.overdue(second(start + 1)), None, "each message of a steady stream has its own time");
+            assert_eq!(
+                unfinished.overdue(second(start + 1)),
+                None,
+                "each message of a steady stream has its own time"
+            );
             unfinished.end(link);
         }
     }
