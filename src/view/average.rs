@@ -164,7 +164,9 @@ impl<'a> Ticks<'a> {
 
     fn down(&self, at: usize) -> BTreeSet<&'a NodeName> {
         match self {
-            Ticks::Rounds(rounds) => rounds.get(at).map(|round| round.down.iter().collect()).unwrap_or_default(),
+            Ticks::Rounds(rounds) => {
+                rounds.get(at).map(|round| round.down.iter().collect()).unwrap_or_default()
+            }
             Ticks::Readings(_) => BTreeSet::new(),
         }
     }

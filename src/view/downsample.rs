@@ -49,7 +49,8 @@ impl Columns {
         if column + 1 >= self.count {
             return WallTime::from_unix_micros(i64::MAX);
         }
-        let offset = (u128::from(self.span_micros) * (u128::from(column) + 1)).div_ceil(u128::from(self.count));
+        let offset =
+            (u128::from(self.span_micros) * (u128::from(column) + 1)).div_ceil(u128::from(self.count));
         self.start + Duration::from_micros(u64::try_from(offset).unwrap_or(u64::MAX))
     }
 }

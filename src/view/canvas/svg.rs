@@ -115,7 +115,11 @@ impl DrawingBackend for Svg<'_> {
         Ok(())
     }
 
-    fn draw_path<S: BackendStyle, I: IntoIterator<Item = BackendCoord>>(&mut self, path: I, style: &S) -> Drawn {
+    fn draw_path<S: BackendStyle, I: IntoIterator<Item = BackendCoord>>(
+        &mut self,
+        path: I,
+        style: &S,
+    ) -> Drawn {
         self.put_points(path);
         self.put(format_args!("\""));
         self.put_ink(style, false);
@@ -135,7 +139,11 @@ impl DrawingBackend for Svg<'_> {
         Ok(())
     }
 
-    fn fill_polygon<S: BackendStyle, I: IntoIterator<Item = BackendCoord>>(&mut self, vert: I, style: &S) -> Drawn {
+    fn fill_polygon<S: BackendStyle, I: IntoIterator<Item = BackendCoord>>(
+        &mut self,
+        vert: I,
+        style: &S,
+    ) -> Drawn {
         self.put_points(vert);
         self.put(format_args!("Z\""));
         self.put_ink(style, true);
@@ -145,7 +153,10 @@ impl DrawingBackend for Svg<'_> {
     fn draw_text<S: BackendTextStyle>(&mut self, text: &str, style: &S, at: BackendCoord) -> Drawn {
         let placed = place(text, style, at);
         let (x, y, size) = (Px(placed.x), Px(placed.baseline), Px(placed.size));
-        self.put(format_args!("<text x=\"{x}\" y=\"{y}\" font-size=\"{size}\" fill=\"{}\"", Ink(style.color())));
+        self.put(format_args!(
+            "<text x=\"{x}\" y=\"{y}\" font-size=\"{size}\" fill=\"{}\"",
+            Ink(style.color())
+        ));
         match style.anchor().h_pos {
             HPos::Left => {}
             HPos::Center => self.put(format_args!(" text-anchor=\"middle\"")),

@@ -76,7 +76,9 @@ impl<'a> Panel<'a> {
         options: &PlotOptions,
     ) -> Self {
         series.sort_by_key(|s| (node_key(s), &s.channel.chip));
-        let several = series.windows(2).any(|pair| pair.iter().map(|s| node_key(s)).collect::<BTreeSet<_>>().len() == 1);
+        let several = series
+            .windows(2)
+            .any(|pair| pair.iter().map(|s| node_key(s)).collect::<BTreeSet<_>>().len() == 1);
         let mut chips: Vec<&str> = Vec::new();
         if several {
             let names: BTreeSet<&str> = series.iter().map(|s| s.channel.chip.as_str()).collect();
@@ -123,7 +125,8 @@ fn within<T>(all: &[T], time: impl Fn(&T) -> WallTime, span: Option<(WallTime, W
 
 fn times(panels: &[Panel<'_>], rounds: &[Round]) -> Option<(WallTime, WallTime)> {
     let points = panels.iter().flat_map(|p| &p.channels).map(|c| c.points);
-    let ends = points.flat_map(|points| points.first().into_iter().chain(points.last())).map(|(time, _)| *time);
+    let ends =
+        points.flat_map(|points| points.first().into_iter().chain(points.last())).map(|(time, _)| *time);
     let all: BTreeSet<WallTime> = ends.chain(rounds.iter().map(|round| round.time)).collect();
     Some((*all.first()?, *all.last()?))
 }

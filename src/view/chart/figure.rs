@@ -1,11 +1,11 @@
 //! What both views have around their panels: title, legend and footer, none of which ever lies on data; and the
 //! grid that panels are laid out in.
 
+use super::marks;
 use super::palette::Look;
 use super::sheet::{
     Anchor, Drawn, FAINT_INK, Frame, HEADING_PX, INK, LABEL_PX, Pen, SMALL_PX, Sheet, TITLE_PX, fitted,
 };
-use super::marks;
 use crate::view::Tally;
 use crate::view::canvas::Canvas;
 
@@ -268,7 +268,11 @@ impl Grid {
     }
 }
 
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to what a picture can hold")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "clamped to what a picture can hold"
+)]
 fn whole(ratio: f64) -> usize {
     ratio.clamp(0.0, 1000.0) as usize
 }

@@ -96,7 +96,12 @@ impl AvgOk {
     }
 }
 
-fn line(channel: &Channel<'_>, columns: Columns, err: ErrAs, errs: &mut BTreeMap<usize, (Look, ErrMarks)>) -> Line {
+fn line(
+    channel: &Channel<'_>,
+    columns: Columns,
+    err: ErrAs,
+    errs: &mut BTreeMap<usize, (Look, ErrMarks)>,
+) -> Line {
     let points = channel.points;
     let median = median_interval(points.len(), |at| points.get(at).map(|(time, _)| *time));
     let mut line = Downsampler::new(columns, gap_after(median));

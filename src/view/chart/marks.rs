@@ -18,7 +18,9 @@ pub(super) fn reading<C: Canvas>(sheet: &Sheet<C>, (x, y): (i32, i32), look: Loo
     let (r, color) = (sheet.px(READING_PX), look.pen.color);
     match look.mark {
         Mark::Disc => sheet.dot((x, y), READING_PX, color),
-        Mark::Square => sheet.polygon(&[(x - r, y - r), (x + r, y - r), (x + r, y + r), (x - r, y + r)], color),
+        Mark::Square => {
+            sheet.polygon(&[(x - r, y - r), (x + r, y - r), (x + r, y + r), (x - r, y + r)], color)
+        }
         Mark::Triangle => {
             let r = sheet.px(READING_PX * 1.3);
             sheet.polygon(&[(x, y - r), (x + r, y + r * 3 / 4), (x - r, y + r * 3 / 4)], color)

@@ -30,7 +30,8 @@ impl<'a> RoundChart<'a> {
         let content = Content::new(data, &PlotOptions { span: None, ..options.clone() });
         let mut shown = Shown { readings: Vec::new(), err: options.err };
         let panels = content.panels.iter().map(|panel| shown.bars(panel, data, round)).collect();
-        let tally = Tally::of(shown.readings.iter().map(|(s, p)| (*s, p.as_slice())), std::slice::from_ref(round));
+        let tally =
+            Tally::of(shown.readings.iter().map(|(s, p)| (*s, p.as_slice())), std::slice::from_ref(round));
         let ended = bars::ended(round.time, &options.zone);
         let before = if options.title.is_empty() { String::new() } else { format!("{} · ", options.title) };
         let title = format!("{before}round {number} · {ended}");
@@ -61,7 +62,8 @@ impl<'a> Shown<'a> {
         for (channel, value) in panel.channels.iter().zip(contributions) {
             // `node_down` belongs to the round, which the tally counts by itself.
             let counted = value.filter(|_| !round.down.contains(&channel.series.channel.node));
-            self.readings.push((channel.series, counted.map(|value| (round.time, value)).into_iter().collect()));
+            self.readings
+                .push((channel.series, counted.map(|value| (round.time, value)).into_iter().collect()));
             let chip = if panel.chips.is_empty() { "" } else { channel.series.channel.chip.as_str() };
             bars.push(Bar {
                 label: channel.series.node_label(),
@@ -105,8 +107,12 @@ impl Chart for RoundChart<'_> {
         }
         let in_px = |length: i32| f64::from(length) / f64::from(sheet.px(1.0).max(1));
         let columns = if self.panels.len() > 1 { 2 } else { 1 };
-        let grid =
-            Grid::new(self.panels.len(), columns, (in_px(room.width()), in_px(room.height())), PANEL_LEAST_PX);
+        let grid = Grid::new(
+            self.panels.len(),
+            columns,
+            (in_px(room.width()), in_px(room.height())),
+            PANEL_LEAST_PX,
+        );
         let shown = self.content.panels.iter().zip(&self.panels).take(grid.len());
         for (at, (panel, bars)) in shown.enumerate() {
             self.panel(sheet, cell(sheet, room, grid, at), panel, bars)?;

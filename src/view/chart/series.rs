@@ -29,7 +29,7 @@ const TIME_AXIS_PX: f64 = 34.0;
 /// Room that a tick with its label needs.
 const TIME_TICK_PX: f64 = 92.0;
 /// Room that a tick needs on an upright axis.
-const VALUE_TICK_PX: f64 = 30.0;
+const VALUE_TICK_PX: f64 = 36.0;
 /// Free time at both ends of the axis, as a part of the span: one in so many.
 const TIME_MARGIN: u32 = 60;
 /// Free time around a single moment.
@@ -55,7 +55,8 @@ impl<'a> TimeSeries<'a> {
     }
 
     fn legend(&self) -> (Vec<Entry>, Vec<Entry>) {
-        let node = |(at, label): (usize, &String)| Entry { sample: Sample::Node(look(at, 0)), label: label.clone() };
+        let node =
+            |(at, label): (usize, &String)| Entry { sample: Sample::Node(look(at, 0)), label: label.clone() };
         let nodes = self.content.nodes.iter().enumerate().map(node).collect();
         let zero = self.options.err == ErrAs::Zero;
         let mut others = Vec::new();
@@ -81,7 +82,13 @@ impl Chart for TimeSeries<'_> {
         let room = surround(sheet, &self.options.title, self.legend(), &self.tally)?;
         let Some((start, end)) = self.content.span.filter(|_| self.tally.readings > 0) else {
             let middle = ((room.left + room.right) / 2, (room.top + room.bottom) / 2);
-            return sheet.text("no readings in this time span", middle, HEADING_PX, FAINT_INK, Anchor::MIDDLE);
+            return sheet.text(
+                "no readings in this time span",
+                middle,
+                HEADING_PX,
+                FAINT_INK,
+                Anchor::MIDDLE,
+            );
         };
         let margin = match self.options.span {
             _ if start == end => MOMENT,

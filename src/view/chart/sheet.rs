@@ -5,7 +5,9 @@ use plotters::coord::{CoordTranslate, Shift};
 use plotters::drawing::{DrawingArea, DrawingAreaErrorKind, IntoDrawingArea};
 use plotters::element::{Drawable, PointCollection};
 use plotters::style::text_anchor::{HPos, Pos, VPos};
-use plotters::style::{Color, FontDesc, FontFamily, FontStyle, FontTransform, RGBColor, ShapeStyle, TextStyle};
+use plotters::style::{
+    Color, FontDesc, FontFamily, FontStyle, FontTransform, RGBColor, ShapeStyle, TextStyle,
+};
 use plotters_backend::{BackendCoord, DrawingErrorKind};
 
 use crate::view::canvas::{Canvas, SUBPIXELS, text_width_em};
@@ -218,7 +220,14 @@ impl<C: Canvas> Sheet<C> {
     }
 
     /// A text; `at` is the point of it that `anchor` names.
-    pub(super) fn text(&self, text: &str, at: BackendCoord, size_px: f64, color: RGBColor, anchor: Anchor) -> Drawn<C> {
+    pub(super) fn text(
+        &self,
+        text: &str,
+        at: BackendCoord,
+        size_px: f64,
+        color: RGBColor,
+        anchor: Anchor,
+    ) -> Drawn<C> {
         let size = f64::from(self.px(size_px));
         let transform = if anchor.upwards { FontTransform::Rotate270 } else { FontTransform::None };
         let font = FontDesc::new(FontFamily::SansSerif, size, FontStyle::Normal).transform(transform);
