@@ -11,7 +11,8 @@ use pisink::model::{Channel, ErrReason, NodeName, Value, WallTime};
 use pisink::view::{Format, PlotData, PlotOptions, Round, Series, time_series};
 
 /// Readings in all, and nodes: a node has temperature and humidity.
-const CASES: [(usize, usize); 4] = [(9_000, 3), (90_000, 3), (1_000_000, 5), (1_000_000, 1)];
+const CASES: [(usize, usize); 5] =
+    [(9_000, 3), (90_000, 3), (1_000_000, 5), (1_000_000, 1), (1_000_000, 500)];
 /// The time of the best of so many runs counts.
 const RUNS: u32 = 5;
 

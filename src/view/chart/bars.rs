@@ -30,6 +30,8 @@ const LINE_PX: f64 = 14.0;
 const UPWARDS_MAX_PX: f64 = 110.0;
 /// From the lower end of a panel to its names: the half of an × that stands there, and some air.
 const NAMES_BELOW_PX: f64 = 10.0;
+/// Above bars that hang from zero, this part of their length is free.
+const HANGING: f64 = 0.03;
 /// Room that a tick needs.
 const TICK_PX: f64 = 44.0;
 
@@ -70,7 +72,8 @@ pub(super) fn axis<C: Canvas>(sheet: &Sheet<C>, cell: Frame, bars: &[Bar]) -> Va
     let labels = sheet.px(if upwards(sheet, cell, bars) { 48.0 } else { 20.0 });
     let plot = (cell.height() - sheet.px(80.0)).max(sheet.px(50.0));
     let room = 1.0 + f64::from(labels) / f64::from(plot);
-    ValueAxis::standing((low * room, high * room), ticks)
+    // Bars that hang from zero leave room for an × there, below the heading.
+    ValueAxis::standing((low * room, (high * room).max(-low * HANGING)), ticks)
 }
 
 /// The room that the axis's labels take.

@@ -67,7 +67,8 @@ impl<'a> TimeSeries<'a> {
                 others.push(Entry { sample: Sample::Line(AVG), label: label.into() });
             }
             if any_err || !zero {
-                others.push(Entry { sample: Sample::Line(AVG_OK), label: "avg_ok (good only)".into() });
+                let label = if zero { "avg_ok (good only), where it differs" } else { "avg_ok (good only)" };
+                others.push(Entry { sample: Sample::Line(AVG_OK), label: label.into() });
             }
         }
         if zero && !self.tally.errors.is_empty() {
