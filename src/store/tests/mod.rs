@@ -1,5 +1,6 @@
 //! Tests of the store as its users see it, and the helpers that they share.
 
+mod crash;
 mod damage;
 mod exactly_once;
 mod export;
