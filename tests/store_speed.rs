@@ -1,5 +1,6 @@
 //! How fast the store is, beside bare SQLite inserting the same rows in the same run. A measurement, not a test:
 //! `cargo test --release --test store_speed -- --ignored --nocapture`
+#![expect(clippy::unwrap_used, reason = "helpers of tests stop at the first surprise, as tests do")]
 
 use std::path::Path;
 use std::sync::Arc;

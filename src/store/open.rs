@@ -35,6 +35,9 @@ const CHECKPOINT_PAGES: i64 = 1000;
 /// What is left of the log's file after a checkpoint, bytes; a burst may have made it larger.
 const LOG_BYTES_KEPT: i64 = 8 << 20;
 
+/// Prepared statements kept for the next call; more than the module has.
+pub(super) const STATEMENTS_KEPT: usize = 64;
+
 /// What [`Store::open`](super::Store::open) needs to know.
 #[derive(Clone, Debug)]
 pub struct OpenParams {
@@ -149,6 +152,7 @@ fn load(path: &Path, params: &OpenParams, migrations: &[&str]) -> Result<Loaded,
         |on| db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, on).doing("opening the store");
     keep_log(true)?;
     db.busy_timeout(BUSY_TIMEOUT).doing("opening the store")?;
+    db.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
     match kind(&db)? {
         Kind::Foreign => return Err(StoreError::NotAStore { path: path.into() }),
         Kind::Store(found) if found > newest(migrations) => {

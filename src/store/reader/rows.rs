@@ -100,12 +100,7 @@ impl Reader {
 
     /// The pieces of journals that may hold wanted readings, by the times of their spans.
     pub(in crate::store) fn pieces(&self, filter: &Filter) -> Result<Vec<Piece>, StoreError> {
-        let sql = "SELECT id, journal, first_seq, last_seq FROM (
-                       SELECT source, first_seq, last_seq, min_time_us, max_time_us FROM span
-                       UNION ALL
-                       SELECT id, open_first_seq, taken_seq, open_min_time_us, open_max_time_us FROM source
-                       WHERE open_first_seq IS NOT NULL
-                   ) JOIN source ON source.id = source
+        let sql = "SELECT id, journal, first_seq, last_seq FROM piece JOIN source ON id = piece.source
                    WHERE max_time_us >= ?1 AND min_time_us <= ?2 ORDER BY node, journal, first_seq";
         let (since_us, until_us) = filter.times_us();
         let mut statement = self.db.prepare_cached(sql).doing(DOING)?;
