@@ -55,6 +55,7 @@ fn child() {
             node: peer(),
             journal: PEER_JOURNAL,
             boot: BootId(2),
+            after,
             first,
             last: first,
             pack: pack(&peer(), first, len),
