@@ -27,13 +27,9 @@ pub(super) fn own(db: &Connection, node: &NodeName, new_journal: JournalId) -> R
     if source.node == *node {
         return Ok(Own { source, made: false, renamed_from: None });
     }
-    let sql = "UPDATE OR IGNORE source SET node = ?2 WHERE id = ?1";
-    if db.execute(sql, params![source.id, node.as_str()]).doing(doing)? == 0 {
-        return Err(StoreError::Refused(format!(
-            "this node's own journal {} was also collected here from a node named {node}; choose another name",
-            source.journal
-        )));
-    }
+    // No other row has this journal: `Store::take` refuses it from anybody else.
+    let sql = "UPDATE source SET node = ?2 WHERE id = ?1";
+    db.execute(sql, params![source.id, node.as_str()]).doing(doing)?;
     let renamed_from = Some(std::mem::replace(&mut source.node, node.clone()));
     Ok(Own { source, made: false, renamed_from })
 }
