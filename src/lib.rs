@@ -4,7 +4,16 @@
 //! `model` (0), `wire`, `proto`, `store`, `view` (1), `node` (2), `io` (3), `cli` (4).
 //! `docs/ARCHITECTURE.md` tells the whole story in ten minutes.
 
+#![cfg_attr(
+    test,
+    allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "tests cast small numbers")
+)]
+
+pub mod cli;
+pub mod io;
 pub mod model;
 pub mod node;
 pub mod proto;
+pub mod store;
+pub mod view;
 pub mod wire;

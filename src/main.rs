@@ -1,3 +1,5 @@
 //! The `pisink` binary: everything it does is in the library.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    pisink::cli::main()
+}

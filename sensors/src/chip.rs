@@ -43,11 +43,13 @@ impl ChipError {
         Self { fault, at }
     }
 
-    /// For `map_err`: what a bus error at `at` means for the measurement.
+    /// For `map_err`: what a bus error at `at` means for the measurement. A failure of the bus as such is `Absent`: the
+    /// caller may want to open it again.
     pub fn bus<E: embedded_hal::i2c::Error>(at: &'static str) -> impl Fn(E) -> ChipError {
         move |error| {
             let fault = match error.kind() {
                 ErrorKind::NoAcknowledge(_) => Fault::Nack,
+                ErrorKind::Bus => Fault::Absent,
                 _ => Fault::Timeout,
             };
             ChipError { fault, at }

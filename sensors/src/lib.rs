@@ -3,4 +3,20 @@
 //!
 //! This crate knows bytes on a bus and physical units. It knows no network, no node and no wall clock.
 
+pub mod bus;
+pub mod catalogue;
 pub mod chip;
+pub mod chips;
+pub mod host;
+pub mod rota;
+pub mod scan;
+pub mod sim;
+pub mod stuck;
+
+mod bus_rppal;
+mod crc;
+#[cfg(test)]
+mod testkit;
+mod transfer;
+#[cfg(test)]
+mod whole_tests;

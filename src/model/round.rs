@@ -11,6 +11,8 @@ pub struct RoundRecord {
     pub time: WallTime,
     /// How many nodes were asked.
     pub nodes: u32,
+    /// How many of them answered in time, this node itself among them.
+    pub answered: u32,
     /// The nodes that did not answer in time: ERR `node_down` in this round. In order of name.
     pub down: Vec<NodeName>,
 }

@@ -264,12 +264,14 @@ impl Primary {
 
     fn end_round(&mut self, now: Now) {
         let Some((began_at, _)) = self.open.take() else { return };
-        let late = self.peers.iter().filter(|peer| !peer.has_answered(self.round));
-        let down: BTreeSet<NodeName> = late.filter_map(Peer::name).collect();
+        let late: Vec<&Peer> = self.peers.iter().filter(|peer| !peer.has_answered(self.round)).collect();
+        let down: BTreeSet<NodeName> = late.iter().filter_map(|peer| peer.name()).collect();
+        let count = |nodes: usize| u32::try_from(nodes).unwrap_or(u32::MAX);
         let record = RoundRecord {
             number: self.round,
             time: now.wall,
-            nodes: u32::try_from(self.peers.len() + 1).unwrap_or(u32::MAX),
+            nodes: count(self.peers.len() + 1),
+            answered: count(self.peers.len() + 1 - late.len()),
             down: down.into_iter().collect(),
         };
         self.report(PrimaryReport::Round {

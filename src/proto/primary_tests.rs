@@ -237,7 +237,7 @@ fn all_peers_are_asked_at_once_and_the_round_ends_with_the_last_answer() {
         _ => None,
     });
     let time = at(Instant::from_micros(60_000)).wall;
-    assert_eq!(record, Some(&RoundRecord { number: 1, time, nodes: 4, down: vec![] }));
+    assert_eq!(record, Some(&RoundRecord { number: 1, time, nodes: 4, answered: 4, down: vec![] }));
     rig.run(INTERVAL);
     assert_eq!(rig.polls().len(), 6);
 }

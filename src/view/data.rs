@@ -13,6 +13,16 @@ pub struct Series {
     pub points: Vec<(WallTime, Value)>,
 }
 
+impl Series {
+    /// The node as plots name it: `sink`, or `sink (3f2a)` when another node bears the same name.
+    pub fn node_label(&self) -> String {
+        match self.suffix.as_str() {
+            "" => self.channel.node.to_string(),
+            suffix => format!("{} ({suffix})", self.channel.node),
+        }
+    }
+}
+
 /// One round of a sink: when it ended, and who did not answer in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Round {

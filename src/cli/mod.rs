@@ -1,0 +1,100 @@
+//! The command line: one file per subcommand, each with its arguments as typed and what they come to.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+mod config;
+mod demo;
+mod export;
+mod parse;
+mod plot;
+mod run;
+mod sensors;
+mod status;
+
+const ABOUT: &str = "\
+One binary on every Raspberry Pi of a site: reads its I2C sensors into a durable journal, and brings all readings
+together on a sink, which averages, plots and exports them. No broker, no cloud, no access point.";
+
+const AFTER: &str = "\
+No Pi at hand?   pisink demo                  three nodes on this machine, with simulated chips and faults
+On each Pi       pisink sensors scan          what is on the bus, and the config lines for it
+                 pisink run --role secondary --chip sht3x@0x44
+On the sink      pisink run --role primary --peer pi-2:7001 --peer pi-3:7001 --plots plots
+Afterwards       pisink export --data DIR --format csv --out readings.csv
+
+Exit codes: 0 done, 1 failed, 2 wrong usage.";
+
+#[derive(Debug, Parser)]
+#[command(name = "pisink", version, about = ABOUT, after_help = AFTER, max_term_width = 100)]
+struct Cli {
+    /// More in the log: -v for details, -vv for everything (RUST_LOG works too)
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    verbose: u8,
+
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run a node: sense, journal, answer polls; as primary, collect from the others and plot
+    Run(Box<run::RunArgs>),
+    /// Show what pisink does: three nodes on this machine with simulated chips, faults, and plots at the end
+    Demo(demo::DemoArgs),
+    /// Draw PNG (or SVG) plots from a node's data folder
+    Plot(plot::PlotArgs),
+    /// Write readings as CSV, JSON lines or SenML
+    Export(export::ExportArgs),
+    /// List the chips that pisink knows, find those on a bus, read them
+    Sensors(sensors::SensorsArgs),
+    /// Ask a running node how it is
+    Status(status::StatusArgs),
+}
+
+/// The arguments make no sense; the exit code is 2. The text says what is wrong and what would be right.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Usage(String);
+
+/// Runs the program on the process's arguments.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    start_log(cli.verbose);
+    let result = match cli.command {
+        Command::Run(args) => run::run(*args),
+        Command::Demo(args) => demo::run(&args),
+        Command::Plot(args) => plot::run(&args),
+        Command::Export(args) => export::run(&args),
+        Command::Sensors(args) => sensors::run(&args),
+        Command::Status(args) => status::run(&args),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("pisink: {error:#}");
+            ExitCode::from(if error.downcast_ref::<Usage>().is_some() { 2 } else { 1 })
+        }
+    }
+}
+
+/// Who reads our output may have seen enough (`pisink export | head`): that is no failure.
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        cause.downcast_ref::<std::io::Error>().is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe)
+    })
+}
+
+fn start_log(verbose: u8) {
+    let level = match verbose {
+        0 => "info",
+        1 => "debug",
+        _ => "trace",
+    };
+    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or(level))
+        .format_target(false)
+        .format_timestamp_millis()
+        .init();
+}

@@ -1,0 +1,205 @@
+//! The mio loop: the only place where sockets are read and written. It tells the node what happened, carries out what
+//! the node wants, and waits until the next event or the node's next time-out.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::ErrorKind;
+use std::sync::mpsc::Receiver;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use mio::net::TcpListener;
+use mio::{Events, Interest, Poll, Token};
+use serde_json::Value as Json;
+use signal_hook_mio::v1_0::Signals;
+
+mod links;
+mod outputs;
+
+use super::clock;
+use super::link::Link;
+use super::resolver::{Resolved, Resolver};
+use super::store_thread::{StoreHandle, StoreReply};
+use crate::model::{Instant, Now};
+use crate::node::{Input, Node};
+use crate::proto::{LinkId, PeerIx};
+
+const LISTENER: Token = Token(0);
+pub(super) const WAKER: Token = Token(1);
+const SIGNALS: Token = Token(2);
+/// Tokens from here on are links' numbers.
+const FIRST_LINK: u64 = 16;
+
+/// A message that has begun has to end within this time: a peer that dribbles is dropped.
+const PARTIAL_MAX: Duration = Duration::from_secs(30);
+/// One buffer for all reads.
+const SCRATCH_BYTES: usize = 64 << 10;
+const EVENTS_MAX: usize = 1_024;
+
+/// Why the loop ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// Somebody asked for it.
+    Stopped,
+    /// The store is damaged and has to be opened anew.
+    StoreDamaged,
+}
+
+/// What the loop works with; made by [`super::run`].
+pub(crate) struct Parts {
+    pub(crate) poll: Poll,
+    pub(crate) listener: TcpListener,
+    pub(crate) signals: Signals,
+    pub(crate) node: Node,
+    pub(crate) store: StoreHandle,
+    pub(crate) replies: Receiver<StoreReply>,
+    pub(crate) resolver: Resolver,
+    pub(crate) resolved: Receiver<Resolved>,
+    /// Draw now.
+    pub(crate) on_draw: Box<dyn Fn()>,
+    /// What the status says besides the node's own words.
+    pub(crate) more_status: Box<dyn Fn() -> Json>,
+}
+
+/// The loop's state.
+pub(crate) struct EventLoop {
+    parts: Parts,
+    links: BTreeMap<LinkId, Link>,
+    next_link: u64,
+    /// The link, or the attempt at one, of each peer.
+    peers: BTreeMap<PeerIx, LinkId>,
+    /// Peers whose name is being resolved, with the attempt's number.
+    resolving: BTreeMap<PeerIx, u64>,
+    /// Links with more to read than their turn allowed.
+    unread: BTreeSet<LinkId>,
+    /// Links with something new to send.
+    unsent: BTreeSet<LinkId>,
+    /// Links in the middle of a message, and since when.
+    partial: BTreeMap<LinkId, Instant>,
+    accept_again_at: Option<Instant>,
+    turned_away: u64,
+    ending: Option<Ending>,
+}
+
+impl EventLoop {
+    pub(crate) fn new(mut parts: Parts) -> Result<Self> {
+        let registry = parts.poll.registry();
+        registry
+            .register(&mut parts.listener, LISTENER, Interest::READABLE)
+            .context("watching the listening port")?;
+        registry.register(&mut parts.signals, SIGNALS, Interest::READABLE).context("watching for signals")?;
+        Ok(Self {
+            parts,
+            links: BTreeMap::new(),
+            next_link: FIRST_LINK,
+            peers: BTreeMap::new(),
+            resolving: BTreeMap::new(),
+            unread: BTreeSet::new(),
+            unsent: BTreeSet::new(),
+            partial: BTreeMap::new(),
+            accept_again_at: None,
+            turned_away: 0,
+            ending: None,
+        })
+    }
+
+    /// Runs until somebody asks it to stop.
+    pub(crate) fn run(&mut self) -> Result<Ending> {
+        let mut events = Events::with_capacity(EVENTS_MAX);
+        let mut scratch = vec![0; SCRATCH_BYTES];
+        loop {
+            self.handle_due(clock::now());
+            self.flush();
+            if let Some(ending) = self.ending {
+                return Ok(ending);
+            }
+            let patience = self.patience(clock::now().mono);
+            match self.parts.poll.poll(&mut events, patience) {
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                other => other.context("waiting for events")?,
+            }
+            for event in &events {
+                match event.token() {
+                    LISTENER => self.accept(),
+                    WAKER => self.take_replies(),
+                    SIGNALS => self.take_signals(),
+                    Token(number) => self.link_event(LinkId(number as u64), event, &mut scratch),
+                }
+            }
+            for link in std::mem::take(&mut self.unread) {
+                self.read(link, &mut scratch);
+            }
+        }
+    }
+
+    fn patience(&self, now: Instant) -> Option<Duration> {
+        if !self.unread.is_empty() {
+            return Some(Duration::ZERO);
+        }
+        let node = self.parts.node.poll_timeout().map(|(at, _)| at);
+        let partial = self.partial.values().min().map(|since| *since + PARTIAL_MAX);
+        let due = [node, partial, self.accept_again_at].into_iter().flatten().min()?;
+        Some(due.saturating_since(now))
+    }
+
+    fn handle_due(&mut self, now: Now) {
+        if self.parts.node.poll_timeout().is_some_and(|(at, _)| at <= now.mono) {
+            self.parts.node.handle_timeout(now);
+        }
+        self.drain(now);
+        if self.accept_again_at.is_some_and(|at| at <= now.mono) {
+            self.accept_again_at = None;
+            self.accept();
+        }
+        let dribbling: Vec<LinkId> = self
+            .partial
+            .iter()
+            .filter(|(_, since)| **since + PARTIAL_MAX <= now.mono)
+            .map(|(link, _)| *link)
+            .collect();
+        for link in dribbling {
+            let why = format!("a message begun {} s ago has not ended", PARTIAL_MAX.as_secs());
+            self.drop_link(link, &why);
+        }
+    }
+
+    fn take_replies(&mut self) {
+        let now = clock::now();
+        while let Ok(reply) = self.parts.replies.try_recv() {
+            let input = match reply {
+                StoreReply::Appended(last) => Input::Appended(last),
+                StoreReply::Taken { journal, cursor } => Input::Taken { journal, cursor },
+                StoreReply::Refused { journal } => Input::Refused { journal },
+                StoreReply::Piece { link, piece } => Input::Piece { link, piece },
+                StoreReply::Damaged(why) => {
+                    log::error!("the store is damaged: {why}; it is moved aside and a new one is begun");
+                    self.ending = Some(Ending::StoreDamaged);
+                    continue;
+                }
+            };
+            self.parts.node.handle_input(now, input);
+            self.drain(now);
+        }
+        while let Ok((peer, attempt, found)) = self.parts.resolved.try_recv() {
+            if self.resolving.get(&peer) == Some(&attempt) {
+                self.resolving.remove(&peer);
+                self.connect(peer, found);
+            }
+        }
+    }
+
+    fn take_signals(&mut self) {
+        let signals: Vec<i32> = self.parts.signals.pending().collect();
+        for signal in signals {
+            match signal {
+                signal_hook::consts::SIGUSR1 => (self.parts.on_draw)(),
+                _ => self.ending = Some(Ending::Stopped),
+            }
+        }
+    }
+
+    fn tell(&mut self, input: Input) {
+        let now = clock::now();
+        self.parts.node.handle_input(now, input);
+        self.drain(now);
+    }
+}

@@ -1,0 +1,236 @@
+//! The life of a link: accepted or connected, read in turns, flushed, closed.
+
+use std::io::ErrorKind;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use mio::net::TcpStream;
+use mio::{Interest, Token};
+
+use super::EventLoop;
+use crate::io::clock;
+use crate::io::link::{Link, Received};
+use crate::node::Input;
+use crate::proto::{LinkId, PeerIx};
+
+/// Links at once; more are turned away at the door.
+const LINKS_MAX: usize = 10_240;
+/// Connections accepted before others have their turn.
+const ACCEPTS_PER_TURN_MAX: usize = 256;
+/// After an accept that failed (no file descriptors left, say), this long until the next.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// Reads of one link before the others have their turn.
+const READS_PER_TURN_MAX: usize = 16;
+
+/// How a turn of reading ended.
+enum ReadTurn {
+    /// All that was there is read.
+    Drained,
+    /// There may be more.
+    More,
+    /// The node does not want the link any more.
+    Dropped,
+    /// The other end closed, or the socket failed.
+    Closed(String),
+}
+
+impl EventLoop {
+    pub(super) fn accept(&mut self) {
+        for _ in 0..ACCEPTS_PER_TURN_MAX {
+            match self.parts.listener.accept() {
+                Ok((stream, remote)) => self.welcome(stream, remote),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => {
+                    log::warn!("a connection could not be accepted: {error}");
+                    self.accept_again_at = Some(clock::now().mono + ACCEPT_PAUSE);
+                    return;
+                }
+            }
+        }
+        self.accept_again_at = Some(clock::now().mono);
+    }
+
+    fn welcome(&mut self, stream: TcpStream, remote: SocketAddr) {
+        if self.links.len() >= LINKS_MAX {
+            self.turned_away += 1;
+            if self.turned_away.is_power_of_two() {
+                log::warn!("{} connections turned away: {LINKS_MAX} are open already", self.turned_away);
+            }
+            return;
+        }
+        if let Some(link) = self.add_link(stream, remote, None) {
+            log::debug!("{remote}: connected");
+            self.tell(Input::LinkUp { link, peer: None, remote: remote.ip() });
+        }
+    }
+
+    pub(super) fn add_link(
+        &mut self,
+        stream: TcpStream,
+        remote: SocketAddr,
+        peer: Option<PeerIx>,
+    ) -> Option<LinkId> {
+        let id = LinkId(self.next_link);
+        self.next_link += 1;
+        let mut link = Link::new(stream, remote.ip(), peer);
+        // Every message is one write: there is nothing to be gained by waiting for more.
+        let _ = link.stream().set_nodelay(true);
+        let token = Token(usize::try_from(id.0).ok()?);
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        if let Err(error) = self.parts.poll.registry().register(link.stream(), token, interest) {
+            log::warn!("{remote}: the connection cannot be watched: {error}");
+            return None;
+        }
+        self.links.insert(id, link);
+        Some(id)
+    }
+
+    pub(super) fn link_event(&mut self, id: LinkId, event: &mio::event::Event, scratch: &mut [u8]) {
+        let Some(link) = self.links.get_mut(&id) else { return };
+        if !link.is_connected && !self.finish_connecting(id) {
+            return;
+        }
+        if event.is_writable() {
+            self.unsent.insert(id);
+        }
+        if event.is_readable() || event.is_read_closed() || event.is_error() {
+            self.read(id, scratch);
+        }
+    }
+
+    /// Whether the link now stands. It is told to the node once, either way.
+    fn finish_connecting(&mut self, id: LinkId) -> bool {
+        let Some(link) = self.links.get_mut(&id) else { return false };
+        let Some(peer) = link.peer else { return true };
+        let failure = match link.stream().take_error() {
+            Ok(Some(error)) | Err(error) => Some(error.to_string()),
+            Ok(None) => match link.stream().peer_addr() {
+                Ok(_) => None,
+                Err(error) if error.kind() == ErrorKind::NotConnected => return false,
+                Err(error) => Some(error.to_string()),
+            },
+        };
+        if let Some(why) = failure {
+            self.remove_link(id);
+            self.tell(Input::LinkFailed { peer, why });
+            return false;
+        }
+        link.is_connected = true;
+        let remote = link.remote;
+        self.tell(Input::LinkUp { link: id, peer: Some(peer), remote });
+        true
+    }
+
+    /// Reads a link for one turn.
+    pub(super) fn read(&mut self, id: LinkId, scratch: &mut [u8]) {
+        // The link is taken out while it is read, for its messages may make the node drop it.
+        let Some(mut link) = self.links.remove(&id) else { return };
+        let turn = self.read_turn(id, &mut link, scratch);
+        if matches!(turn, ReadTurn::Dropped) {
+            return self.forget_link(id, link);
+        }
+        if link.is_partial() {
+            self.partial.entry(id).or_insert_with(|| clock::now().mono);
+        } else {
+            self.partial.remove(&id);
+        }
+        self.links.insert(id, link);
+        match turn {
+            ReadTurn::Drained | ReadTurn::Dropped => {}
+            ReadTurn::More => {
+                self.unread.insert(id);
+            }
+            ReadTurn::Closed(why) => {
+                // A peer that asked and shut its side down still hears the answer.
+                if let Some(link) = self.links.get_mut(&id) {
+                    let _ = link.flush();
+                }
+                self.drop_link(id, &why);
+            }
+        }
+    }
+
+    fn read_turn(&mut self, id: LinkId, link: &mut Link, scratch: &mut [u8]) -> ReadTurn {
+        for _ in 0..READS_PER_TURN_MAX {
+            if link.is_closing {
+                return ReadTurn::Drained;
+            }
+            let mut input = match link.receive(scratch) {
+                Received::Bytes(bytes) => bytes,
+                Received::Nothing => return ReadTurn::Drained,
+                Received::Closed(why) => return ReadTurn::Closed(why),
+            };
+            let now = clock::now();
+            while let Some(message) = link.next_message(&mut input) {
+                let input = match message {
+                    Ok(message) => Input::Message { link: id, message },
+                    Err(error) => Input::Offence { link: id, error },
+                };
+                self.parts.node.handle_input(now, input);
+                if self.drain_beside(now, Some((id, &mut *link))) {
+                    return ReadTurn::Dropped;
+                }
+                if link.is_closing {
+                    return ReadTurn::Drained;
+                }
+            }
+        }
+        ReadTurn::More
+    }
+
+    /// Sends what waits on every link that has something new.
+    pub(super) fn flush(&mut self) {
+        for id in std::mem::take(&mut self.unsent) {
+            let Some(link) = self.links.get_mut(&id) else { continue };
+            match link.flush() {
+                Ok(true) if link.is_closing => self.remove_link(id),
+                Ok(false) if link.is_closing => {
+                    // What it has not read by then, it will not read.
+                    self.partial.entry(id).or_insert(clock::now().mono);
+                }
+                Ok(_) => {}
+                Err(why) => self.drop_link(id, &why),
+            }
+        }
+    }
+
+    pub(super) fn close(&mut self, id: LinkId) {
+        if let Some(link) = self.links.get_mut(&id) {
+            link.is_closing = true;
+            self.unsent.insert(id);
+        }
+    }
+
+    /// A link is gone by itself or is dropped by the loop: the node hears of it.
+    pub(super) fn drop_link(&mut self, id: LinkId, why: &str) {
+        let Some(link) = self.links.remove(&id) else { return };
+        log::debug!("{}: {why}", link.remote);
+        let connecting = link.peer.filter(|_| !link.is_connected);
+        self.forget_link(id, link);
+        match connecting {
+            Some(peer) => self.tell(Input::LinkFailed { peer, why: why.to_owned() }),
+            None => self.tell(Input::LinkDown { link: id, why: why.to_owned() }),
+        }
+    }
+
+    /// A link goes without the node hearing of it, for it was the node that wanted it.
+    pub(super) fn remove_link(&mut self, id: LinkId) {
+        if let Some(link) = self.links.remove(&id) {
+            self.forget_link(id, link);
+        }
+    }
+
+    pub(super) fn forget_link(&mut self, id: LinkId, mut link: Link) {
+        // The socket is closed when it is dropped here, watched or not.
+        let _ = self.parts.poll.registry().deregister(link.stream());
+        self.partial.remove(&id);
+        self.unread.remove(&id);
+        self.unsent.remove(&id);
+        if let Some(peer) = link.peer
+            && self.peers.get(&peer) == Some(&id)
+        {
+            self.peers.remove(&peer);
+        }
+    }
+}

@@ -1,0 +1,222 @@
+//! Where the pure core meets the world: sockets, clocks, threads and files.
+//!
+//! One thread runs the mio loop with the [`crate::node::Node`]; one writes the store; each bus has one; one resolves
+//! names; a running sink has one that draws. They talk through bounded channels, and nobody waits for the network.
+
+mod clock;
+mod event_loop;
+mod interrupts;
+mod link;
+mod plotter;
+mod resolver;
+mod sampler;
+mod settings;
+mod store_thread;
+
+use std::collections::BTreeMap;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::sync::Arc;
+use std::sync::mpsc::channel;
+
+use anyhow::{Context, Result, bail};
+use mio::net::TcpListener;
+use mio::{Poll, Waker};
+use serde_json::{Value as Json, json};
+use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
+use signal_hook_mio::v1_0::Signals;
+
+pub use clock::now;
+pub use interrupts::Interrupts;
+pub use plotter::{draw, write_aside};
+pub use sampler::reason;
+pub use settings::{BusSettings, PlotSettings, RoleSettings, Settings};
+
+use crate::model::{JournalId, NodeName, Now, Seq};
+use crate::node::{Node, NodeConfig, PollConfig, Role};
+use crate::store::{Check, OpenParams, OwnJournal, Retention, Store};
+use event_loop::{Ending, EventLoop, Parts, WAKER};
+use plotter::Plotter;
+use resolver::Resolver;
+use sampler::Samplers;
+use store_thread::{StoreHandle, StoreSettings};
+
+/// A store that turns out damaged so often in one run has a disk that is past mending.
+const DAMAGES_MAX: u32 = 3;
+
+/// Runs a node until SIGINT or SIGTERM, then leaves with everything flushed.
+///
+/// # Errors
+/// What keeps it from starting (the port is in use, the data folder belongs to another process, ...), with the next
+/// step.
+pub fn run(settings: Settings) -> Result<()> {
+    raise_file_limit();
+    let mut check = Check::Auto;
+    for _ in 0..DAMAGES_MAX {
+        if session(&settings, check)? == Ending::Stopped {
+            return Ok(());
+        }
+        check = Check::Full;
+    }
+    bail!("the store was damaged {DAMAGES_MAX} times in one run: replace the disk or SD card")
+}
+
+fn session(settings: &Settings, check: Check) -> Result<Ending> {
+    let (listener, address) = listen(&settings.listen)?;
+    let signals = Signals::new([SIGINT, SIGTERM, SIGUSR1]).context("watching for signals")?;
+    let store = open_store(settings, check)?;
+    let node = node(settings, &store, clock::now())?;
+    let poll = Poll::new().context("making the event loop")?;
+    let waker = Arc::new(Waker::new(poll.registry(), WAKER).context("making the event loop")?);
+    let wake = move || {
+        // It fails only when the loop is gone, and then nobody is to be woken.
+        let _ = waker.wake();
+    };
+    let (to_loop, replies) = channel();
+    let (answers, resolved) = channel();
+    let store_settings = StoreSettings {
+        flush_interval: settings.flush_interval,
+        retention: Retention {
+            max_age: settings.keep_for,
+            max_bytes: Some(settings.keep_bytes),
+            sink: matches!(settings.role, RoleSettings::Primary { .. }),
+        },
+    };
+    let (store, store_thread) = store_thread::start(store, store_settings, to_loop, wake.clone())?;
+    let samplers = Samplers::start(settings, &store)?;
+    let plotter = settings.plots.as_ref().map(|plots| Plotter::start(&settings.data, plots)).transpose()?;
+    let role = if matches!(settings.role, RoleSettings::Secondary) { "secondary" } else { "primary" };
+    log::info!(
+        "{} ({role}) listens on {address}, keeps its data in {}",
+        settings.name,
+        settings.data.display()
+    );
+
+    let mut event_loop = EventLoop::new(Parts {
+        poll,
+        listener,
+        signals,
+        node,
+        store: store.clone(),
+        replies,
+        resolver: Resolver::start(answers, wake)?,
+        resolved,
+        on_draw: plotter.as_ref().map_or_else(|| Box::new(|| ()) as Box<dyn Fn()>, Plotter::drawer),
+        more_status: status(&store, &samplers),
+    })?;
+    let ending = event_loop.run();
+    // With it goes its wish for plots, which the plotter waits for.
+    drop(event_loop);
+    samplers.stop();
+    // The plotter reads the store: were it to do so while that is closed, its log would be left behind.
+    if let Some(plotter) = plotter {
+        plotter.stop();
+    }
+    store.stop();
+    if store_thread.join().is_err() {
+        bail!("the store's thread ended in a panic");
+    }
+    if let Some(plots) = &settings.plots {
+        plotter::draw_last(&settings.data, plots);
+    }
+    if matches!(ending, Ok(Ending::Stopped)) {
+        log::info!("{} has stopped; everything is on disk", settings.name);
+    }
+    ending
+}
+
+fn listen(address: &str) -> Result<(TcpListener, SocketAddr)> {
+    let wrong = || format!("--listen {address}: write it as ADDRESS:PORT, as in 0.0.0.0:7001");
+    let resolved = address.to_socket_addrs().with_context(wrong)?.next().with_context(wrong)?;
+    let listener = TcpListener::bind(resolved).map_err(|error| match error.kind() {
+        std::io::ErrorKind::AddrInUse => anyhow::anyhow!(
+            "--listen {address}: another program has this port; stop it, or choose another port"
+        ),
+        std::io::ErrorKind::AddrNotAvailable => anyhow::anyhow!(
+            "--listen {address}: this machine has no such address; 0.0.0.0 stands for all that it has"
+        ),
+        _ => anyhow::anyhow!("--listen {address}: {error}"),
+    })?;
+    let actual = listener.local_addr().context("asking for the port")?;
+    Ok((listener, actual))
+}
+
+fn open_store(settings: &Settings, check: Check) -> Result<Store> {
+    let params = OpenParams {
+        node: settings.name.clone(),
+        new_journal: JournalId(clock::random_u64()),
+        boot: clock::boot_id(),
+        now: clock::now().wall,
+        check,
+    };
+    let (store, report) = Store::open(&settings.data, &params)?;
+    if let Some(damage) = &report.damage {
+        log::error!(
+            "the store was damaged ({}): it is moved aside whole as {}; a new one with a new journal is begun",
+            damage.why,
+            damage.moved_to.display()
+        );
+    }
+    if let Some(name) = &report.renamed_from {
+        log::warn!(
+            "this data folder was node {name}'s: its journal goes on under the name {}",
+            settings.name
+        );
+    }
+    Ok(store)
+}
+
+fn node(settings: &Settings, store: &Store, now: Now) -> Result<Node> {
+    let role = match &settings.role {
+        RoleSettings::Secondary => Role::Secondary,
+        RoleSettings::Primary { peers, poll_interval, deadline } => {
+            let known: BTreeMap<String, NodeName> = store.peers()?.into_iter().collect();
+            Role::Primary(PollConfig {
+                peers: peers.iter().map(|address| (address.clone(), known.get(address).cloned())).collect(),
+                cursors: cursors(store)?,
+                poll_interval: *poll_interval,
+                deadline: *deadline,
+                last_round: store.last_round(),
+                seed: clock::random_u64(),
+            })
+        }
+    };
+    let OwnJournal { journal, last } = store.own();
+    let consumers = store.consumers()?;
+    let config = NodeConfig {
+        name: settings.name.clone(),
+        journal,
+        boot: clock::boot_id(),
+        last,
+        consumers: consumers
+            .into_iter()
+            .filter_map(|c| Some((NodeName::new(&c.name).ok()?, c.taken)))
+            .collect(),
+        role,
+    };
+    Ok(Node::new(config, now))
+}
+
+/// What is held of each journal; a node that was renamed has one journal under two names.
+fn cursors(store: &Store) -> Result<BTreeMap<JournalId, Seq>> {
+    let mut cursors = BTreeMap::new();
+    for source in store.sources()? {
+        let cursor: &mut Seq = cursors.entry(source.journal).or_default();
+        *cursor = source.cursor.max(*cursor);
+    }
+    Ok(cursors)
+}
+
+fn status(store: &StoreHandle, samplers: &Samplers) -> Box<dyn Fn() -> Json> {
+    let (store, channels) = (store.clone(), samplers.board());
+    Box::new(move || json!({ "store": store.health().to_json(), "channels": channels.to_json() }))
+}
+
+/// Ten thousand links need as many file descriptors; the soft limit is often 1,024.
+fn raise_file_limit() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum })
+    {
+        log::debug!("the limit of open files stays at {:?}: {error}", limit.current);
+    }
+}

@@ -1,0 +1,47 @@
+//! Turns host names into addresses on a thread of its own, for the system's resolver blocks.
+
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, sync_channel};
+
+use crate::proto::PeerIx;
+
+/// Names that may wait; a primary asks for each peer once at a time.
+const NAMES_MAX: usize = 10_000;
+
+/// An answer: for whom, which attempt, and where or why not.
+pub(crate) type Resolved = (PeerIx, u64, Result<SocketAddr, String>);
+
+/// The way to the resolver.
+pub(crate) struct Resolver {
+    questions: SyncSender<(PeerIx, u64, String)>,
+}
+
+impl Resolver {
+    /// Starts the thread; it ends when the resolver is dropped.
+    pub(crate) fn start(
+        answers: Sender<Resolved>,
+        wake: impl Fn() + Send + 'static,
+    ) -> std::io::Result<Self> {
+        let (questions, inbox) = sync_channel(NAMES_MAX);
+        std::thread::Builder::new().name("resolver".to_owned()).spawn(move || run(&inbox, &answers, wake))?;
+        Ok(Self { questions })
+    }
+
+    /// Asks for the address of `host:port`; false when too many names wait.
+    pub(crate) fn ask(&self, peer: PeerIx, attempt: u64, address: &str) -> bool {
+        self.questions.try_send((peer, attempt, address.to_owned())).is_ok()
+    }
+}
+
+fn run(inbox: &Receiver<(PeerIx, u64, String)>, answers: &Sender<Resolved>, wake: impl Fn()) {
+    while let Ok((peer, attempt, address)) = inbox.recv() {
+        let found = address
+            .to_socket_addrs()
+            .map_err(|error| format!("name not found: {error}"))
+            .and_then(|mut found| found.next().ok_or_else(|| "the name has no address".to_owned()));
+        if answers.send((peer, attempt, found)).is_err() {
+            return;
+        }
+        wake();
+    }
+}

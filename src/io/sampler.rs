@@ -1,0 +1,354 @@
+//! One thread per bus: starts and reads its chips when their turn comes, stamps what they say, and hands it to the
+//! store. It never waits for the network; it waits for the disk only in so far as the store's queue is full.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use pisink_sensors::bus::{self, BusSpec, DynBus, Simulation};
+use pisink_sensors::catalogue::{self, DynChip};
+use pisink_sensors::chip::{Fault, Quantity, Sample, Step};
+use pisink_sensors::host::Host;
+use pisink_sensors::rota::{Action, Rota};
+use pisink_sensors::sim::SimTime;
+use pisink_sensors::stuck::StuckGuard;
+use serde_json::{Value as Json, json};
+
+use super::clock;
+use super::settings::{BusSettings, Settings};
+use super::store_thread::StoreHandle;
+use crate::model::{Channel, ErrReason, NodeName, Pack, Value};
+
+/// A bus that is not there is looked for again after this.
+const REOPEN_AFTER: Duration = Duration::from_secs(2);
+/// A measurement that says "wait" more often than this is over: a driver's steps are few.
+const STEPS_MAX: u32 = 64;
+
+/// The threads of all buses.
+pub(crate) struct Samplers {
+    /// Dropped to stop them.
+    stops: Vec<Sender<()>>,
+    threads: Vec<JoinHandle<()>>,
+    board: Board,
+}
+
+impl Samplers {
+    /// Starts a thread for each bus, and one for the machine's own channels.
+    pub(crate) fn start(settings: &Settings, store: &StoreHandle) -> Result<Self> {
+        let mut samplers = Self { stops: Vec::new(), threads: Vec::new(), board: Board::default() };
+        let first = settings.buses.first().map(|bus| bus.bus);
+        for bus in &settings.buses {
+            let desk = samplers.desk(settings, store);
+            let (bus, interval, is_first) = (bus.clone(), settings.interval, Some(bus.bus) == first);
+            let mut thread = BusThread::new(&bus, interval, is_first, desk)?;
+            samplers.spawn(&bus.bus.to_string(), move |stop| thread.run(stop))?;
+        }
+        if settings.host {
+            let desk = samplers.desk(settings, store);
+            let (data, interval) = (settings.data.clone(), settings.interval);
+            samplers.spawn("host", move |stop| run_host(&data, interval, desk, stop))?;
+        }
+        Ok(samplers)
+    }
+
+    /// Stops all threads and waits for them.
+    pub(crate) fn stop(self) {
+        drop(self.stops);
+        for thread in self.threads {
+            if thread.join().is_err() {
+                log::error!("a bus's thread ended in a panic");
+            }
+        }
+    }
+
+    /// The newest value of each channel.
+    pub(crate) fn board(&self) -> Board {
+        self.board.clone()
+    }
+
+    fn desk(&self, settings: &Settings, store: &StoreHandle) -> Desk {
+        Desk { node: settings.name.clone(), store: store.clone(), board: self.board.clone() }
+    }
+
+    fn spawn(&mut self, name: &str, run: impl FnOnce(&Receiver<()>) + Send + 'static) -> Result<()> {
+        let (stop, stopped) = channel();
+        let builder = std::thread::Builder::new().name(name.to_owned());
+        self.threads.push(builder.spawn(move || run(&stopped)).context("starting a bus's thread")?);
+        self.stops.push(stop);
+        Ok(())
+    }
+}
+
+/// The newest value and the ERRs of each channel, for the status.
+#[derive(Clone, Default)]
+pub(crate) struct Board(Arc<Mutex<BTreeMap<Arc<Channel>, Newest>>>);
+
+/// The newest value of a channel, and how many ERRs it has had.
+type Newest = (Value, u64);
+
+impl Board {
+    fn note(&self, channel: &Arc<Channel>, value: Value) {
+        if let Ok(mut channels) = self.0.lock() {
+            let entry = channels.entry(Arc::clone(channel)).or_insert((value, 0));
+            entry.0 = value;
+            entry.1 += u64::from(value.is_err());
+        }
+    }
+
+    pub(crate) fn to_json(&self) -> Json {
+        let Ok(channels) = self.0.lock() else { return Json::Null };
+        let channel = |(channel, (value, errors)): (&Arc<Channel>, &Newest)| {
+            json!({
+                "channel": channel.to_string(),
+                "unit": channel.unit,
+                "value": value.ok(),
+                "err": value.err().map(ErrReason::as_str),
+                "errors": errors,
+            })
+        };
+        channels.iter().map(channel).collect()
+    }
+}
+
+/// Where samples are stamped and handed on.
+struct Desk {
+    node: NodeName,
+    store: StoreHandle,
+    board: Board,
+}
+
+impl Desk {
+    fn channels(&self, chip: &str, quantities: &[Quantity]) -> Vec<Arc<Channel>> {
+        let channel = |quantity: &Quantity| {
+            Arc::new(Channel {
+                node: self.node.clone(),
+                chip: chip.to_owned(),
+                quantity: quantity.name.clone(),
+                unit: quantity.unit.to_owned(),
+            })
+        };
+        quantities.iter().map(channel).collect()
+    }
+
+    /// Stamps the values of one measurement with this moment, and appends them to the journal.
+    fn take(&self, values: impl Iterator<Item = (Arc<Channel>, Value)>) {
+        let now = clock::now();
+        let mut pack = Pack::default();
+        for (channel, value) in values {
+            self.board.note(&channel, value);
+            pack.push(&channel, now.wall, now.mono, value);
+        }
+        if !pack.is_empty() {
+            self.store.append(pack);
+        }
+    }
+}
+
+/// One chip, its channels, and its measurement under way.
+struct Task {
+    name: String,
+    chip: Box<DynChip>,
+    /// Only for chips whose noise never lets them repeat themselves.
+    guard: Option<StuckGuard>,
+    channels: Vec<Arc<Channel>>,
+    samples: Vec<Sample>,
+    steps: u32,
+    /// The fault of the last measurement, so that each is told once.
+    last_fault: Option<Fault>,
+}
+
+struct BusThread {
+    settings: BusSettings,
+    bus: Option<Box<DynBus>>,
+    reopen_at_us: i64,
+    told_absent: bool,
+    tasks: Vec<Task>,
+    rota: Rota,
+    desk: Desk,
+}
+
+impl BusThread {
+    fn new(settings: &BusSettings, interval: Duration, is_first: bool, desk: Desk) -> Result<Self> {
+        let mut tasks = Vec::new();
+        let mut intervals = Vec::new();
+        for spec in &settings.chips {
+            let chip = catalogue::build(spec)?;
+            let name = if is_first { spec.name() } else { spec.name_on(&settings.bus) };
+            let channels = desk.channels(&name, chip.quantities());
+            intervals.push(spec.interval().unwrap_or(interval));
+            let guard = spec.row().noisy.then(StuckGuard::new);
+            tasks.push(Task { name, chip, guard, channels, samples: Vec::new(), steps: 0, last_fault: None });
+        }
+        let rota = Rota::new(intervals);
+        let settings = settings.clone();
+        Ok(Self { settings, bus: None, reopen_at_us: 0, told_absent: false, tasks, rota, desk })
+    }
+
+    fn run(&mut self, stop: &Receiver<()>) {
+        loop {
+            let now_us = clock::now().mono.as_micros();
+            let patience = match self.rota.next(now_us) {
+                Action::Start(at) => {
+                    self.start(at);
+                    Duration::ZERO
+                }
+                Action::Read(at) => {
+                    self.read(at);
+                    Duration::ZERO
+                }
+                Action::WaitUntil(until_us) => {
+                    Duration::from_micros(u64::try_from(until_us.saturating_sub(now_us)).unwrap_or(0))
+                }
+            };
+            if !matches!(stop.recv_timeout(patience), Err(RecvTimeoutError::Timeout)) {
+                return;
+            }
+        }
+    }
+
+    fn start(&mut self, at: usize) {
+        self.open();
+        let Some(task) = self.tasks.get_mut(at) else { return };
+        task.samples.clear();
+        task.steps = 0;
+        let now_us = || clock::now().mono.as_micros();
+        let Some(bus) = &mut self.bus else {
+            return self.finish(at, Some(Fault::Absent));
+        };
+        match task.chip.start(bus.as_mut()) {
+            Ok(wait) => self.rota.measuring(at, now_us(), wait),
+            Err(error) => {
+                log::debug!("{}: {error}", task.name);
+                self.finish(at, Some(error.fault));
+            }
+        }
+    }
+
+    fn read(&mut self, at: usize) {
+        let Some(task) = self.tasks.get_mut(at) else { return };
+        let Some(bus) = &mut self.bus else { return self.finish(at, Some(Fault::Absent)) };
+        task.steps += 1;
+        match task.chip.read(bus.as_mut(), &mut task.samples) {
+            Ok(Step::Done) => self.finish(at, None),
+            Ok(Step::Wait(wait)) if task.steps < STEPS_MAX => {
+                self.rota.measuring(at, clock::now().mono.as_micros(), wait);
+            }
+            Ok(Step::Wait(_)) => self.finish(at, Some(Fault::Timeout)),
+            Err(error) => {
+                log::debug!("{}: {error}", task.name);
+                self.finish(at, Some(error.fault));
+            }
+        }
+    }
+
+    /// A measurement is over: every quantity gets its value, or the fault.
+    fn finish(&mut self, at: usize, fault: Option<Fault>) {
+        self.rota.finished(at, clock::now().mono.as_micros());
+        let Some(task) = self.tasks.get_mut(at) else { return };
+        if let Some(guard) = &mut task.guard {
+            guard.check(&mut task.samples);
+        }
+        let rest = fault.unwrap_or(Fault::NotReady);
+        let values: Vec<(Arc<Channel>, Value)> = task
+            .channels
+            .iter()
+            .enumerate()
+            .map(|(quantity, channel)| {
+                let sample = task.samples.iter().find(|sample| sample.quantity == quantity);
+                (Arc::clone(channel), sample.map_or(Err(rest), |sample| sample.value).map_err(reason))
+            })
+            .collect();
+        if fault != task.last_fault {
+            match fault {
+                Some(fault) => log::warn!("{}: ERR {}", task.name, reason(fault)),
+                None => log::info!("{}: answers again", task.name),
+            }
+            task.last_fault = fault;
+        }
+        if fault.is_some() {
+            self.doubt_bus();
+        }
+        self.desk.take(values.into_iter());
+    }
+
+    /// A kernel bus that has gone away (driver unbound, adapter pulled out) answers nothing until it is opened anew.
+    fn doubt_bus(&mut self) {
+        if let BusSpec::Pi(number) = self.settings.bus
+            && !PathBuf::from(format!("/dev/i2c-{number}")).exists()
+        {
+            self.bus = None;
+        }
+    }
+
+    fn open(&mut self) {
+        let now_us = clock::now().mono.as_micros();
+        if self.bus.is_some() || now_us < self.reopen_at_us {
+            return;
+        }
+        let simulation = Simulation {
+            chips: &self.settings.chips,
+            faults: &self.settings.faults,
+            clock: Box::new(|| SimTime::from_micros(clock::now().wall.as_unix_micros())),
+        };
+        match bus::open(&self.settings.bus, simulation) {
+            Ok(bus) => {
+                if std::mem::take(&mut self.told_absent) {
+                    log::info!("{}: the bus is there now", self.settings.bus);
+                }
+                self.bus = Some(bus);
+            }
+            Err(error) => {
+                if !std::mem::replace(&mut self.told_absent, true) {
+                    log::error!(
+                        "{error}. Until then its chips are ERR absent, and the bus is looked for again and again"
+                    );
+                }
+                self.reopen_at_us =
+                    now_us.saturating_add(i64::try_from(REOPEN_AFTER.as_micros()).unwrap_or(0));
+            }
+        }
+    }
+}
+
+fn run_host(data: &std::path::Path, interval: Duration, desk: Desk, stop: &Receiver<()>) {
+    let host = Host::open(std::path::Path::new("/"), data);
+    let channels = desk.channels("host", host.quantities());
+    let mut rota = Rota::new([interval]);
+    loop {
+        let now_us = clock::now().mono.as_micros();
+        let patience = match rota.next(now_us) {
+            Action::Start(at) | Action::Read(at) => {
+                let samples = host.measure();
+                let value = |sample: &Sample| {
+                    Some((Arc::clone(channels.get(sample.quantity)?), sample.value.map_err(reason)))
+                };
+                desk.take(samples.iter().filter_map(value));
+                rota.finished(at, clock::now().mono.as_micros());
+                Duration::ZERO
+            }
+            Action::WaitUntil(until_us) => {
+                Duration::from_micros(u64::try_from(until_us.saturating_sub(now_us)).unwrap_or(0))
+            }
+        };
+        if !matches!(stop.recv_timeout(patience), Err(RecvTimeoutError::Timeout)) {
+            return;
+        }
+    }
+}
+
+/// What a chip's fault is called in the record.
+pub fn reason(fault: Fault) -> ErrReason {
+    match fault {
+        Fault::Nack => ErrReason::Nack,
+        Fault::Timeout => ErrReason::Timeout,
+        Fault::Crc => ErrReason::Crc,
+        Fault::Range => ErrReason::Range,
+        Fault::NotReady => ErrReason::NotReady,
+        Fault::Absent => ErrReason::Absent,
+        Fault::Stuck => ErrReason::Stuck,
+    }
+}

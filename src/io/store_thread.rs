@@ -1,0 +1,403 @@
+//! The store's own thread: takes commands, commits in groups, and says what is durable. Nobody else writes.
+//!
+//! A disk that is full or fails costs nothing that was acknowledged: own readings wait in bounded memory and are tried
+//! again, readings of other nodes are refused (they are safe in their journals), and the health says so.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use serde_json::{Value as Json, json};
+
+use super::clock;
+use crate::model::{BootId, Instant, JournalId, NodeName, Pack, Readings, RoundRecord, Seq};
+use crate::proto::LinkId;
+use crate::store::{Committed, Cursor, Retention, Store, StoreError};
+
+/// Commands that may wait. A sender that finds the queue full keeps what it has, or says that it dropped it.
+const COMMANDS_MAX: usize = 8_192;
+/// A group is committed at the latest when it has so many readings, whatever the flush interval.
+const GROUP_MAX_READINGS: usize = 50_000;
+/// Own readings that wait in memory while the disk takes none: at 5 a second, nearly three hours, in about 4 MiB.
+const WAITING_MAX_READINGS: usize = 50_000;
+/// After a failed commit, this long until the next try.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+/// From one look at the retention limits to the next.
+const RETENTION_EVERY: Duration = Duration::from_secs(60);
+
+/// What the store thread is asked.
+pub(crate) enum StoreCommand {
+    Append(Pack),
+    Take(Box<Readings>),
+    Read { link: LinkId, after: Seq, max: u32 },
+    AddRound(RoundRecord),
+    NoteConsumer(NodeName, Seq),
+    NotePeer(String, NodeName),
+    Stop,
+}
+
+/// What it answers.
+#[derive(Debug)]
+pub(crate) enum StoreReply {
+    /// The own journal is durable through here.
+    Appended(Seq),
+    Taken {
+        journal: JournalId,
+        cursor: Seq,
+    },
+    Refused {
+        journal: JournalId,
+    },
+    Piece {
+        link: LinkId,
+        piece: Result<(Seq, BootId, Pack), String>,
+    },
+    /// The file turned out damaged while running: begin the session anew, which moves it aside.
+    Damaged(String),
+}
+
+/// How the store is, for the status.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct StoreHealth {
+    pub(crate) trouble: Option<String>,
+    pub(crate) waiting_readings: usize,
+    pub(crate) dropped_readings: u64,
+    pub(crate) commits: u64,
+    pub(crate) bytes: u64,
+}
+
+impl StoreHealth {
+    pub(crate) fn to_json(&self) -> Json {
+        json!({
+            "state": if self.trouble.is_some() { "failing" } else { "ok" },
+            "trouble": self.trouble,
+            "waiting_readings": self.waiting_readings,
+            "dropped_readings": self.dropped_readings,
+            "commits": self.commits,
+            "bytes": self.bytes,
+        })
+    }
+}
+
+/// The way to the store thread; cheap to clone.
+#[derive(Clone)]
+pub(crate) struct StoreHandle {
+    commands: SyncSender<StoreCommand>,
+    health: Arc<Mutex<StoreHealth>>,
+}
+
+impl StoreHandle {
+    /// Hands over a command; gives it back when the queue is full or the thread has ended.
+    pub(crate) fn send(&self, command: StoreCommand) -> Result<(), StoreCommand> {
+        self.commands.try_send(command).map_err(|error| match error {
+            TrySendError::Full(command) | TrySendError::Disconnected(command) => command,
+        })
+    }
+
+    /// Appends readings of this node; counts them as dropped when the store is so far behind that it cannot even queue.
+    pub(crate) fn append(&self, pack: Pack) {
+        if let Err(StoreCommand::Append(pack)) = self.send(StoreCommand::Append(pack)) {
+            let dropped = pack.len();
+            log::error!("the store is {COMMANDS_MAX} commands behind: {dropped} readings are dropped");
+            self.update_health(|health| health.dropped_readings += dropped as u64);
+        }
+    }
+
+    /// Waits for a place in the queue, then asks the thread to commit and end.
+    pub(crate) fn stop(&self) {
+        // An error means that it has ended already.
+        let _ = self.commands.send(StoreCommand::Stop);
+    }
+
+    pub(crate) fn health(&self) -> StoreHealth {
+        self.health.lock().map(|health| health.clone()).unwrap_or_default()
+    }
+
+    fn update_health(&self, change: impl FnOnce(&mut StoreHealth)) {
+        if let Ok(mut health) = self.health.lock() {
+            change(&mut health);
+        }
+    }
+}
+
+/// How the thread works.
+pub(crate) struct StoreSettings {
+    pub(crate) flush_interval: Duration,
+    pub(crate) retention: Retention,
+}
+
+/// Starts the thread. Replies go to `replies`, each followed by a `wake`.
+pub(crate) fn start(
+    store: Store,
+    settings: StoreSettings,
+    replies: Sender<StoreReply>,
+    wake: impl Fn() + Send + 'static,
+) -> std::io::Result<(StoreHandle, JoinHandle<()>)> {
+    let (commands, inbox) = sync_channel(COMMANDS_MAX);
+    let handle = StoreHandle { commands, health: Arc::default() };
+    let now = clock::now().mono;
+    let worker = Worker {
+        store,
+        settings,
+        replies,
+        handle: handle.clone(),
+        waiting: VecDeque::new(),
+        waiting_readings: 0,
+        applied: 0,
+        takes: BTreeSet::new(),
+        group_readings: 0,
+        is_dirty: false,
+        next_commit_at: now,
+        next_retention_at: now + RETENTION_EVERY,
+        trouble: None,
+        commits: 0,
+        has_replied: false,
+        is_damaged: false,
+    };
+    let thread =
+        std::thread::Builder::new().name("store".to_owned()).spawn(move || worker.run(&inbox, wake))?;
+    Ok((handle, thread))
+}
+
+struct Worker {
+    store: Store,
+    settings: StoreSettings,
+    replies: Sender<StoreReply>,
+    handle: StoreHandle,
+    /// Own packs that are not durable yet, oldest first.
+    waiting: VecDeque<Pack>,
+    waiting_readings: usize,
+    /// How many of `waiting` are in the open group.
+    applied: usize,
+    /// Journals of others with readings in the open group.
+    takes: BTreeSet<JournalId>,
+    group_readings: usize,
+    is_dirty: bool,
+    next_commit_at: Instant,
+    next_retention_at: Instant,
+    trouble: Option<String>,
+    commits: u64,
+    has_replied: bool,
+    is_damaged: bool,
+}
+
+impl Worker {
+    fn run(mut self, inbox: &Receiver<StoreCommand>, wake: impl Fn()) {
+        loop {
+            let command = match self.patience() {
+                Some(wait) => inbox.recv_timeout(wait),
+                None => inbox.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            };
+            match command {
+                Ok(StoreCommand::Stop) | Err(RecvTimeoutError::Disconnected) => break,
+                Ok(command) => self.carry_out(command),
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+            let now = clock::now().mono;
+            if self.is_dirty && (now >= self.next_commit_at || self.group_readings >= GROUP_MAX_READINGS) {
+                self.commit(now);
+            }
+            if now >= self.next_retention_at {
+                self.retain(now);
+            }
+            if std::mem::take(&mut self.has_replied) {
+                wake();
+            }
+            if self.is_damaged {
+                return;
+            }
+        }
+        if self.is_dirty {
+            self.commit(clock::now().mono);
+        }
+        if let Err(error) = self.store.close() {
+            log::error!("store: {error}");
+        }
+    }
+
+    /// How long to wait for a command; for ever when nothing is due.
+    fn patience(&self) -> Option<Duration> {
+        let now = clock::now().mono;
+        let commit = self.is_dirty.then_some(self.next_commit_at);
+        Some(commit.unwrap_or(self.next_retention_at).min(self.next_retention_at).saturating_since(now))
+    }
+
+    fn carry_out(&mut self, command: StoreCommand) {
+        match command {
+            StoreCommand::Append(pack) => self.append(pack),
+            StoreCommand::Take(readings) => self.take(&readings),
+            StoreCommand::Read { link, after, max } => {
+                let piece = self.store.read_own(after, max).map_err(|error| error.to_string());
+                let piece = piece.map(|piece| (piece.first, piece.boot, piece.pack));
+                self.reply(StoreReply::Piece { link, piece });
+            }
+            StoreCommand::AddRound(round) => self.note(|store| store.add_round(&round)),
+            StoreCommand::NoteConsumer(name, seq) => {
+                let now = clock::now().wall;
+                self.note(|store| store.note_consumer(name.as_str(), seq, now));
+            }
+            StoreCommand::NotePeer(address, node) => self.note(|store| store.note_peer(&address, &node)),
+            StoreCommand::Stop => {}
+        }
+    }
+
+    fn append(&mut self, pack: Pack) {
+        self.waiting_readings += pack.len();
+        self.waiting.push_back(pack);
+        self.is_dirty = true;
+        while self.waiting_readings > WAITING_MAX_READINGS && self.applied == 0 {
+            let dropped = self.waiting.pop_front().map_or(0, |pack| pack.len());
+            self.waiting_readings -= dropped;
+            self.handle.update_health(|health| health.dropped_readings += dropped as u64);
+        }
+        if self.trouble.is_none() {
+            self.apply_waiting();
+        }
+    }
+
+    /// Puts the own packs that are not yet in the open group into it.
+    fn apply_waiting(&mut self) {
+        while let Some(pack) = self.waiting.get(self.applied) {
+            if let Err(error) = self.store.append(pack) {
+                return self.fail(&error);
+            }
+            self.applied += 1;
+            self.group_readings += pack.len();
+        }
+    }
+
+    fn take(&mut self, readings: &Readings) {
+        if self.trouble.is_some() {
+            return self.reply(StoreReply::Refused { journal: readings.journal });
+        }
+        match self.store.take(readings, readings.after, clock::now().wall) {
+            Ok(taken) if taken.early => self.reply(StoreReply::Refused { journal: readings.journal }),
+            Ok(taken) => {
+                if let Some(hole) = taken.hole {
+                    let node = &readings.node;
+                    log::warn!(
+                        "{node}: readings {} to {} are no longer to be had there",
+                        hole.first,
+                        hole.last
+                    );
+                }
+                self.group_readings += readings.pack.len();
+                self.takes.insert(readings.journal);
+                self.is_dirty = true;
+            }
+            Err(error) => {
+                self.reply(StoreReply::Refused { journal: readings.journal });
+                if !error.is_refusal() {
+                    self.fail(&error);
+                } else {
+                    log::debug!("{}: {error}", readings.node);
+                }
+            }
+        }
+    }
+
+    /// A record beside the readings: lost with its group when that fails, for it is made anew or not worth keeping.
+    fn note(&mut self, change: impl FnOnce(&mut Store) -> Result<(), StoreError>) {
+        if self.trouble.is_some() {
+            return;
+        }
+        match change(&mut self.store) {
+            Ok(()) => self.is_dirty = true,
+            Err(error) => self.fail(&error),
+        }
+    }
+
+    fn commit(&mut self, now: Instant) {
+        self.next_commit_at = now + self.settings.flush_interval;
+        if self.trouble.is_some() {
+            self.trouble = None;
+            self.apply_waiting();
+            if self.trouble.is_some() {
+                return;
+            }
+        }
+        match self.store.commit() {
+            Ok(committed) => self.committed(committed),
+            Err(error) => self.fail(&error),
+        }
+    }
+
+    fn committed(&mut self, committed: Committed) {
+        let appended: usize = self.waiting.drain(..self.applied).map(|pack| pack.len()).sum();
+        self.waiting_readings -= appended;
+        (self.applied, self.group_readings, self.is_dirty) = (0, 0, false);
+        self.takes.clear();
+        if appended > 0 {
+            self.reply(StoreReply::Appended(committed.own));
+        }
+        for Cursor { journal, seq, .. } in committed.cursors {
+            self.reply(StoreReply::Taken { journal, cursor: seq });
+        }
+        self.commits += 1;
+        self.publish();
+    }
+
+    fn publish(&self) {
+        let bytes = self.store.bytes().unwrap_or(0);
+        self.handle.update_health(|health| {
+            health.trouble.clone_from(&self.trouble);
+            health.waiting_readings = self.waiting_readings;
+            health.commits = self.commits;
+            health.bytes = bytes;
+        });
+    }
+
+    /// The group is lost (the store has rolled it back): own readings stay and are tried again, others' are refused.
+    fn fail(&mut self, error: &StoreError) {
+        self.store.roll_back();
+        for journal in std::mem::take(&mut self.takes) {
+            self.reply(StoreReply::Refused { journal });
+        }
+        (self.applied, self.group_readings, self.is_dirty) = (0, 0, true);
+        self.next_commit_at = clock::now().mono + RETRY_AFTER;
+        let text = error.to_string();
+        if self.trouble.as_ref() != Some(&text) {
+            log::error!(
+                "store: {text}; sensing goes on, readings wait in memory (at most {WAITING_MAX_READINGS})"
+            );
+        }
+        self.trouble = Some(text.clone());
+        self.publish();
+        if error.is_damage() {
+            self.is_damaged = true;
+            self.reply(StoreReply::Damaged(text));
+        }
+    }
+
+    fn retain(&mut self, now: Instant) {
+        self.next_retention_at = now + RETENTION_EVERY;
+        if self.is_dirty {
+            self.commit(now);
+        }
+        match self.store.retain(&self.settings.retention, clock::now().wall) {
+            Ok(report) => {
+                self.is_dirty |= report.readings > 0 || report.rounds > 0;
+                if let Some(lost) = report.untaken {
+                    log::error!(
+                        "the store is at its bound: own readings {} to {}, which nobody has taken, are dropped; poll \
+                         this node more often, or give it more room with --keep-size",
+                        lost.first,
+                        lost.last
+                    );
+                }
+                if report.more {
+                    self.next_retention_at = now;
+                }
+            }
+            Err(error) => self.fail(&error),
+        }
+    }
+
+    fn reply(&mut self, reply: StoreReply) {
+        self.has_replied = true;
+        // An error means that the loop has ended: nobody wants to know any more.
+        let _ = self.replies.send(reply);
+    }
+}

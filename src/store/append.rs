@@ -1,0 +1,158 @@
+//! Writing readings: this node's own, and pieces of other nodes' journals, each reading once.
+
+use rusqlite::params;
+
+use super::error::{Doing, StoreError};
+use super::schema::{err_code, seq_to_sql};
+use super::source_rows::{NOT_AT_SOURCE, close_span, note_dropped};
+use super::sources::{OWN, SourceIx};
+use super::{SeqRange, Store};
+use crate::model::{BootId, ErrReason, Pack, Readings, Seq, WallTime};
+
+/// What became of a piece of a journal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Taken {
+    /// Readings that are new here.
+    pub new: u64,
+    /// Readings that were here already, and were left out.
+    pub duplicates: u64,
+    /// Places that the source no longer has, and that were never here.
+    pub hole: Option<SeqRange>,
+    /// The piece begins beyond the cursor, and was asked for from beyond it too: what lies between may still come.
+    /// Nothing was taken; ask again from the cursor.
+    pub early: bool,
+    /// The cursor, once the group is committed.
+    pub cursor: Seq,
+}
+
+impl Store {
+    /// Appends readings to this node's own journal, in the open group. Returns the place of the last one.
+    pub fn append(&mut self, pack: &Pack) -> Result<Seq, StoreError> {
+        let first = self.sources.get(OWN).working.taken.next();
+        check(pack, first)?;
+        let boot = self.boot;
+        self.in_group(|store| {
+            store.write(OWN, boot, pack, 0)?;
+            Ok(store.sources.get(OWN).working.taken)
+        })
+    }
+
+    /// Takes a piece of another node's journal in the open group: readings and cursor together.
+    ///
+    /// `after` is the cursor that the piece was asked for with. What is here already is left out. A piece that
+    /// begins later than what follows `after` shows that the source no longer has what lies between: that hole is
+    /// recorded, and the piece is taken. A piece that answers an `after` beyond the cursor (the group with the
+    /// readings before it was undone, or has not come yet) is not taken: see [`Taken::early`].
+    ///
+    /// Refused: this node's own journal, and places or channels that cannot be.
+    pub fn take(&mut self, piece: &Readings, after: Seq, now: WallTime) -> Result<Taken, StoreError> {
+        check(&piece.pack, piece.first)?;
+        if piece.journal == self.own().journal {
+            return Err(StoreError::Refused(format!(
+                "node {} sends journal {}, which is this node's own: it is this node itself, or a copy of its \
+                 card; on a copy, delete the data directory",
+                piece.node, piece.journal
+            )));
+        }
+        self.in_group(|store| store.take_checked(piece, after, now))
+    }
+
+    fn take_checked(&mut self, piece: &Readings, after: Seq, now: WallTime) -> Result<Taken, StoreError> {
+        let ix = match self.sources.find(&self.db, &piece.node, piece.journal)? {
+            Some(ix) => ix,
+            None => self.sources.make(&self.db, &piece.node, piece.journal)?,
+        };
+        let cursor = self.sources.get(ix).working.taken;
+        let mut taken = Taken { new: 0, duplicates: 0, hole: None, early: false, cursor };
+        if piece.first > cursor.next() {
+            if after > cursor {
+                return Ok(Taken { early: true, ..taken });
+            }
+            taken.hole = Some(self.skip_hole(ix, piece.first, now)?);
+        }
+        let known = cursor.next().0.saturating_sub(piece.first.0);
+        let skip = usize::try_from(known).unwrap_or(usize::MAX).min(piece.pack.len());
+        taken.duplicates = skip as u64;
+        taken.new = (piece.pack.len() - skip) as u64;
+        if taken.new > 0 {
+            self.write(ix, piece.boot, &piece.pack, skip)?;
+        }
+        taken.cursor = self.sources.get(ix).working.taken;
+        Ok(taken)
+    }
+
+    /// Moves the cursor to just before `first`, past readings that the source no longer has.
+    fn skip_hole(&mut self, ix: SourceIx, first: Seq, now: WallTime) -> Result<SeqRange, StoreError> {
+        let source = self.sources.get_mut(ix);
+        let hole = SeqRange { first: source.working.taken.next(), last: Seq(first.0 - 1) };
+        if let Some(span) = source.working.open.take() {
+            close_span(&self.db, source.id, span, source.working.taken)?;
+        }
+        source.working.taken = hole.last;
+        note_dropped(&self.db, source.id, (hole.first, hole.last), NOT_AT_SOURCE, now)?;
+        Ok(hole)
+    }
+
+    /// Writes the readings of `pack` but the first `skip`, at the places that follow the source's cursor.
+    fn write(&mut self, ix: SourceIx, boot: BootId, pack: &Pack, skip: usize) -> Result<(), StoreError> {
+        let doing = "storing readings";
+        let source = self.sources.get_mut(ix);
+        if !pack.is_empty() && source.working.boot != Some(boot) {
+            let first = seq_to_sql(source.working.taken.next())?;
+            let sql = "INSERT OR REPLACE INTO boot (source, first_seq, boot) VALUES (?1, ?2, ?3)";
+            self.db.execute(sql, params![source.id, first, boot.to_string()]).doing(doing)?;
+            source.working.boot = Some(boot);
+        }
+        let mut ids: Vec<Option<i64>> = vec![None; pack.channels.len()];
+        let mut insert =
+            self.db.prepare_cached("INSERT INTO reading VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)").doing(doing)?;
+        // What is the same for every row is bound once: SQLite keeps it from one execution to the next.
+        insert.raw_bind_parameter(1, source.id).doing(doing)?;
+        for reading in pack.readings.iter().skip(skip) {
+            let slot = reading.channel.0 as usize;
+            let id = match (ids.get(slot), pack.channels.get(slot)) {
+                (Some(Some(id)), _) => *id,
+                (Some(None), Some(channel)) => {
+                    let id = self.channels.id(&self.db, channel)?;
+                    ids[slot] = Some(id);
+                    id
+                }
+                _ => return Err(no_channel(slot)),
+            };
+            // A number that is not finite would be stored as NULL: it is no value, and is kept as ERR.
+            let (value, err) = match reading.value {
+                Ok(value) if value.is_finite() => (Some(value), None),
+                Ok(_) => (None, Some(err_code(ErrReason::Range))),
+                Err(reason) => (None, Some(err_code(reason))),
+            };
+            let time_us = reading.time.as_unix_micros();
+            insert.raw_bind_parameter(2, seq_to_sql(source.working.taken.next())?).doing(doing)?;
+            insert.raw_bind_parameter(3, id).doing(doing)?;
+            insert.raw_bind_parameter(4, time_us).doing(doing)?;
+            insert.raw_bind_parameter(5, reading.mono.as_micros()).doing(doing)?;
+            insert.raw_bind_parameter(6, value).doing(doing)?;
+            insert.raw_bind_parameter(7, err).doing(doing)?;
+            insert.raw_execute().doing(doing)?;
+            if let Some(span) = source.working.advance(time_us) {
+                close_span(&self.db, source.id, span, source.working.taken)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Refuses, before anything is written, a pack that names channels it does not have or places that cannot be.
+fn check(pack: &Pack, first: Seq) -> Result<(), StoreError> {
+    if first == Seq::ZERO {
+        return Err(StoreError::Refused("places in a journal begin at 1".into()));
+    }
+    seq_to_sql(first.plus(pack.len() as u64))?;
+    match pack.readings.iter().find(|reading| pack.channel(reading).is_none()) {
+        Some(reading) => Err(no_channel(reading.channel.0 as usize)),
+        None => Ok(()),
+    }
+}
+
+fn no_channel(slot: usize) -> StoreError {
+    StoreError::Refused(format!("a reading names channel {slot} of its pack, which the pack does not have"))
+}

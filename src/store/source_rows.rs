@@ -1,0 +1,117 @@
+//! Rows of the tables about sources: cursors, full spans, and what is missing.
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::error::{Doing, StoreError, unreadable};
+use super::schema::{boot_from_sql, journal_from_sql, node_from_sql, seq_from_sql, seq_to_sql};
+use super::sources::{OpenSpan, Place, Source};
+use crate::model::{JournalId, NodeName, Seq, WallTime};
+
+/// This node's own journal: found, and under the name it has now; or made.
+/// Also returns the name that it had before, if that was another.
+pub(super) fn own(
+    db: &Connection,
+    node: &NodeName,
+    new_journal: JournalId,
+) -> Result<(Source, Option<NodeName>), StoreError> {
+    let doing = "opening the node's own journal";
+    let Some(mut own) = load(db, "own = 1", [])? else {
+        insert(db, node, new_journal, true, Seq::ZERO)?;
+        let made = load(db, "own = 1", [])?;
+        return Ok((made.ok_or_else(|| unreadable(doing, "nothing"))?, None));
+    };
+    if own.node == *node {
+        return Ok((own, None));
+    }
+    let sql = "UPDATE OR IGNORE source SET node = ?2 WHERE id = ?1";
+    if db.execute(sql, params![own.id, node.as_str()]).doing(doing)? == 0 {
+        return Err(StoreError::Refused(format!(
+            "this node's own journal {} was also collected here from a node named {node}; choose another name",
+            own.journal
+        )));
+    }
+    let before = std::mem::replace(&mut own.node, node.clone());
+    Ok((own, Some(before)))
+}
+
+/// Notes a full span, or one that ends at a hole.
+pub(super) fn close_span(db: &Connection, source: i64, span: OpenSpan, last: Seq) -> Result<(), StoreError> {
+    let doing = "storing a span";
+    let mut insert = db.prepare_cached("INSERT INTO span VALUES (?1, ?2, ?3, ?4, ?5)").doing(doing)?;
+    let (first, last) = (seq_to_sql(span.first)?, seq_to_sql(last)?);
+    insert.execute(params![source, first, last, span.min_us, span.max_us]).doing(doing)?;
+    Ok(())
+}
+
+/// Why readings are missing, as in `dropped.reason`.
+pub(super) const NOT_AT_SOURCE: &str = "not_at_source";
+/// Dropped here, untaken, to stay within the bound.
+pub(super) const MAX_BYTES: &str = "max_bytes";
+
+/// Notes readings that nobody will ever have; one row for neighbours.
+pub(super) fn note_dropped(
+    db: &Connection,
+    source: i64,
+    (first, last): (Seq, Seq),
+    reason: &str,
+    now: WallTime,
+) -> Result<(), StoreError> {
+    let doing = "noting dropped readings";
+    let (first, last, now) = (seq_to_sql(first)?, seq_to_sql(last)?, now.as_unix_micros());
+    let longer = "UPDATE dropped SET last_seq = ?3, time_us = ?5
+                  WHERE source = ?1 AND last_seq = ?2 - 1 AND reason = ?4";
+    let row = params![source, first, last, reason, now];
+    if db.prepare_cached(longer).doing(doing)?.execute(row).doing(doing)? == 0 {
+        let sql = "INSERT INTO dropped (source, first_seq, last_seq, reason, time_us)
+                   VALUES (?1, ?2, ?3, ?4, ?5)";
+        db.prepare_cached(sql).doing(doing)?.execute(row).doing(doing)?;
+    }
+    Ok(())
+}
+
+/// Adds a source, and returns its row id.
+pub(super) fn insert(
+    db: &Connection,
+    node: &NodeName,
+    journal: JournalId,
+    own: bool,
+    taken: Seq,
+) -> Result<i64, StoreError> {
+    let sql = "INSERT INTO source (node, journal, own, taken_seq) VALUES (?1, ?2, ?3, ?4)";
+    db.execute(sql, params![node.as_str(), journal.to_string(), own, seq_to_sql(taken)?])
+        .doing("adding a journal")?;
+    Ok(db.last_insert_rowid())
+}
+
+/// The source that `filter`, an SQL condition, finds.
+pub(super) fn load(
+    db: &Connection,
+    filter: &str,
+    parameters: impl rusqlite::Params,
+) -> Result<Option<Source>, StoreError> {
+    let doing = "reading a cursor";
+    let sql = format!(
+        "SELECT id, node, journal, taken_seq, open_first_seq, open_min_time_us, open_max_time_us,
+         (SELECT boot FROM boot WHERE source = id ORDER BY first_seq DESC LIMIT 1) FROM source WHERE {filter}"
+    );
+    type Row = (i64, String, String, i64, Option<i64>, Option<i64>, Option<i64>, Option<String>);
+    let row: Option<Row> = db
+        .prepare_cached(&sql)
+        .doing(doing)?
+        .query_row(parameters, |row| row.try_into())
+        .optional()
+        .doing(doing)?;
+    let Some((id, node, journal, taken, first, min_us, max_us, boot)) = row else {
+        return Ok(None);
+    };
+    let open = match (first, min_us, max_us) {
+        (Some(first), Some(min_us), Some(max_us)) => {
+            Some(OpenSpan { first: seq_from_sql(first)?, min_us, max_us })
+        }
+        _ => None,
+    };
+    let boot = boot.as_deref().map(boot_from_sql).transpose()?;
+    let place = Place { taken: seq_from_sql(taken)?, open, boot };
+    let (node, journal) = (node_from_sql(&node)?, journal_from_sql(&journal)?);
+    Ok(Some(Source { id, node, journal, committed: place, working: place, is_new: false }))
+}

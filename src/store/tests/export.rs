@@ -1,0 +1,94 @@
+//! Exports: golden texts, and every number parsed back.
+
+use serde_json::{Value as Json, json};
+
+use super::*;
+
+/// A store of four readings: a plain one, an ERR, a number with all its digits, a chip with a name that needs quotes.
+fn small(dir: &Path) {
+    let mut store = open(dir);
+    let plain = channel("pi-1", "temperature");
+    let odd = Arc::new(Channel { chip: "a \"b\", c".into(), unit: String::new(), ..(*plain).clone() });
+    let mut pack = Pack::default();
+    pack.push(&plain, at_s(0), Instant::ZERO, Ok(21.5));
+    pack.push(&plain, WallTime::from_unix_micros(DAY + 1), Instant::ZERO, Err(ErrReason::Nack));
+    pack.push(&plain, WallTime::from_unix_micros(DAY + 123_456), Instant::ZERO, Ok(0.1 + 0.2));
+    pack.push(&odd, WallTime::from_unix_micros(-1_500_000), Instant::ZERO, Ok(-1e300));
+    store.append(&pack).unwrap();
+    store.close().unwrap();
+}
+
+fn exported(dir: &Path, format: &str) -> String {
+    let mut out = Vec::new();
+    export(&Reader::open(dir).unwrap(), &Filter::default(), format.parse().unwrap(), &mut out).unwrap();
+    String::from_utf8(out).unwrap()
+}
+
+#[test]
+fn jsonl_has_exactly_the_keys_of_the_contract() {
+    let dir = tempfile::tempdir().unwrap();
+    small(dir.path());
+    let text = exported(dir.path(), "jsonl");
+    assert_eq!(
+        text.lines().next().unwrap(),
+        r#"{"node":"pi-1","chip":"sht3x-44","quantity":"temperature","unit":"Cel","time":"2026-01-20T00:00:00.000000Z","value":21.5,"err":null,"journal":"000000000000000a","seq":1}"#
+    );
+    let rows: Vec<Json> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(rows.len(), 4);
+    assert_eq!((&rows[1]["value"], &rows[1]["err"]), (&Json::Null, &json!("nack")));
+    assert_eq!(rows[2]["value"].as_f64(), Some(0.1 + 0.2));
+    assert_eq!(rows[2]["time"], "2026-01-20T00:00:00.123456Z");
+    assert_eq!((rows[3]["chip"].as_str(), rows[3]["value"].as_f64()), (Some("a \"b\", c"), Some(-1e300)));
+}
+
+#[test]
+fn csv_has_the_same_columns_and_quotes_what_needs_it() {
+    let dir = tempfile::tempdir().unwrap();
+    small(dir.path());
+    assert_eq!(
+        exported(dir.path(), "csv"),
+        "node,chip,quantity,unit,time,value,err,journal,seq\n\
+         pi-1,sht3x-44,temperature,Cel,2026-01-20T00:00:00.000000Z,21.5,,000000000000000a,1\n\
+         pi-1,sht3x-44,temperature,Cel,2026-01-20T00:00:00.000001Z,,nack,000000000000000a,2\n\
+         pi-1,sht3x-44,temperature,Cel,2026-01-20T00:00:00.123456Z,0.30000000000000004,,000000000000000a,3\n\
+         pi-1,\"a \"\"b\"\", c\",temperature,,1969-12-31T23:59:58.500000Z,-1e+300,,000000000000000a,4\n"
+    );
+}
+
+#[test]
+fn senml_is_one_pack_with_exact_times() {
+    let dir = tempfile::tempdir().unwrap();
+    small(dir.path());
+    let text = exported(dir.path(), "senml");
+    assert!(text.contains("\"t\":1768867200.123456,"), "{text}");
+    let pack: Vec<Json> = serde_json::from_str(&text).unwrap();
+    let name = "pi-1/sht3x-44/temperature";
+    assert_eq!(pack[0], json!({"n": name, "u": "Cel", "t": 1_768_867_200.0, "v": 21.5}));
+    assert_eq!(
+        pack[1],
+        json!({"n": name, "u": "Cel", "t": 1_768_867_200.000001, "vs": "ERR", "err": "nack"})
+    );
+    assert_eq!(pack[3], json!({"n": "pi-1/a \"b\", c/temperature", "t": -1.5, "v": -1e300}));
+}
+
+#[test]
+fn an_empty_store_exports_well() {
+    let dir = tempfile::tempdir().unwrap();
+    open(dir.path()).close().unwrap();
+    assert_eq!(exported(dir.path(), "jsonl"), "");
+    assert_eq!(exported(dir.path(), "csv").lines().count(), 1);
+    assert_eq!(serde_json::from_str::<Json>(&exported(dir.path(), "senml")).unwrap(), json!([]));
+    assert!("xml".parse::<Format>().unwrap_err().contains("jsonl"));
+}
+
+#[test]
+fn an_output_that_fails_ends_the_export() {
+    let dir = tempfile::tempdir().unwrap();
+    small(dir.path());
+    let reader = Reader::open(dir.path()).unwrap();
+    for format in [Format::Csv, Format::Jsonl, Format::Senml] {
+        let mut room = [0; 100];
+        let error = export(&reader, &Filter::default(), format, &mut &mut room[..]).unwrap_err();
+        assert!(matches!(error, ExportError::Write(_)), "{error}");
+    }
+}
