@@ -1,3 +1,7 @@
+//! The node as a whole: what it answers, what it bounds, and (in `world`) what several of them keep among themselves.
+//! A seed that fails is printed; `PISINK_SEED=n cargo nextest run no_acknowledged --no-capture` runs it again and
+//! tells every step, `PISINK_SEEDS=n` runs so many and says how many fail.
+
 use std::collections::BTreeSet;
 
 use super::*;

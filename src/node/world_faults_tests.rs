@@ -114,7 +114,7 @@ impl Plan {
 
     /// From the last fault to the last reading, of which a source has at most `count`. A minute for a link that is held
     /// up, a silence, the longest back-off, and as many silences as a slow link takes to learn its pace; then all
-    /// readings in their pieces, each asked for over the link, read, and sent; twice that, for a pace that is still low.
+    /// readings in their pieces, each asked for over the link, read, and sent; twice that, for a pace still low.
     pub(super) fn bound(&self, count: u64) -> Duration {
         const READING_BYTES: u64 = 150;
         let pieces = count / u64::from(self.piece_max) + 1;

@@ -1,4 +1,5 @@
-//! Readings out of what scripts send: `{"msg": 21.5}`, `{"msg": {"temperature": 21.5}}`, `{"msg": "rtemp:22.10,winds:ERR"}`.
+//! Readings out of what scripts send: `{"msg": 21.5}`, `{"msg": {"temperature": 21.5}}`,
+//! `{"msg": "rtemp:22.10,winds:ERR"}`.
 //!
 //! A number is a reading; so is each `key:value` pair whose value is a number or `ERR`. Everything else is a message
 //! for the log and no reading.

@@ -6,6 +6,7 @@ use super::*;
 use crate::model::{BootId, Channel, Pack, WallTime};
 use crate::proto::POLL_MAX_READINGS;
 use crate::proto::contract::{Machine, Watched, at, polling_outputs_max};
+use crate::proto::primary::journals::UNCOMMITTED_MAX;
 
 #[path = "primary_liars_tests.rs"]
 mod liars;
@@ -515,6 +516,12 @@ fn the_second_address_steps_in_for_the_first_and_stays() {
     rig.answer(0, &node);
     assert_eq!(owner_of(&rig, node.journal), expected);
     assert_eq!(rig.reports(|r| matches!(r, PrimaryReport::SameJournal { .. })), 2, "once for each order");
+    // While the first is silent, the node that both lead to is not down: it answers at the second.
+    for _ in 0..3 {
+        rig.run(INTERVAL);
+        rig.answer(1, &node);
+    }
+    assert!(rig.rounds().iter().all(|(_, down, _)| !down.contains(&"pi-0")), "{:?}", rig.rounds());
 }
 
 #[test]
