@@ -118,7 +118,7 @@ pub(super) fn run(args: &PlotArgs) -> Result<()> {
     let files = io::draw(&args.data, &args.out, &args.selection.filter(), args.round, &options, format);
     spinner.finish_and_clear();
     for file in files? {
-        println!("{}", file.display());
+        super::say(file.display())?;
     }
     Ok(())
 }
