@@ -66,7 +66,7 @@ pub enum Check {
 /// What was looked at when a file was opened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Checked {
-    /// Its header and what opening needs: it was closed cleanly.
+    /// Its header, its length and what opening needs: it is large, and was closed cleanly.
     #[default]
     Header,
     /// The newest readings of every journal and all small tables: it is too large for more.
@@ -160,7 +160,7 @@ fn load(path: &Path, params: &OpenParams, migrations: &[&str]) -> Result<Loaded,
         }
         Kind::Empty | Kind::Store(_) => set_up(&db)?,
     }
-    let checked = check_file(&db, params.check, unclean)?;
+    let checked = check_file(&db, path, params.check, unclean)?;
     let migrated_from = migrate(&db, path, migrations)?;
     let Own { source, made, renamed_from } = own(&db, &params.node, params.new_journal)?;
     let rounds = Rounds::load(&db)?;
