@@ -60,7 +60,7 @@ fn child() {
             last: first,
             pack: pack(&peer(), first, len),
         };
-        store.take(&piece, after, WallTime::default()).unwrap();
+        store.take(&piece, WallTime::default()).unwrap();
         let committed = store.commit().unwrap();
         println!("ACK {} {}", committed.own, store.cursor(&peer(), PEER_JOURNAL).unwrap());
     }

@@ -14,7 +14,7 @@ use super::damage::{beside, check_file, move_aside};
 use super::error::{Doing, StoreError};
 use super::rounds::Rounds;
 use super::schema::{Kind, kind, migrate, newest};
-use super::source_rows::own;
+use super::source_rows::{Own, own};
 use super::sources::Sources;
 use super::{FILE_NAME, OwnJournal, Store};
 use crate::model::{BootId, JournalId, NodeName, WallTime};
@@ -162,11 +162,10 @@ fn load(path: &Path, params: &OpenParams, migrations: &[&str]) -> Result<Loaded,
     }
     let checked = check_file(&db, params.check, unclean)?;
     let migrated_from = migrate(&db, path, migrations)?;
-    let (own, renamed_from) = own(&db, &params.node, params.new_journal)?;
-    let made = own.journal == params.new_journal && own.committed.taken.0 == 0;
+    let Own { source, made, renamed_from } = own(&db, &params.node, params.new_journal)?;
     let rounds = Rounds::load(&db)?;
     keep_log(false)?;
-    Ok(Loaded { sources: Sources::new(own), rounds, migrated_from, renamed_from, made, checked, db })
+    Ok(Loaded { sources: Sources::new(source), rounds, migrated_from, renamed_from, made, checked, db })
 }
 
 /// The settings that `docs/store.md` justifies.

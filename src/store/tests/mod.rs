@@ -93,9 +93,19 @@ pub(super) fn append(store: &mut Store, len: u64) -> Seq {
     store.append(&pack("sink", 0xa, first, len)).unwrap()
 }
 
+/// Takes `piece` as the answer to a poll with the cursor `after`.
+pub(super) fn take_after(
+    store: &mut Store,
+    piece: &Readings,
+    after: Seq,
+    now: WallTime,
+) -> Result<Taken, StoreError> {
+    store.take(&Readings { after, ..piece.clone() }, now)
+}
+
 /// Takes a piece that was asked for with the place before it.
 pub(super) fn take(store: &mut Store, node: &str, journal: u64, first: u64, len: u64) -> Taken {
-    store.take(&piece(node, journal, first, len), Seq(first - 1), at_s(0)).unwrap()
+    take_after(store, &piece(node, journal, first, len), Seq(first - 1), at_s(0)).unwrap()
 }
 
 /// Everything in the store, as another process would read it: node and journal and seq to value.
