@@ -91,7 +91,8 @@ pub(super) struct RunArgs {
     #[arg(long, env = "PISINK_DEADLINE", value_name = "DURATION")]
     deadline: Option<String>,
 
-    /// Commit to disk at most once in this time: longer spares an SD card, shorter loses less at a power cut [default: 200ms]
+    /// Commit to disk at most once in this time: longer spares an SD card, shorter loses less at a power cut
+    /// [default: 200ms]
     #[arg(long, env = "PISINK_FLUSH_INTERVAL", value_name = "DURATION")]
     flush_interval: Option<String>,
 
@@ -199,7 +200,7 @@ fn role(args: &RunArgs, file: &FileConfig) -> Result<RoleSettings> {
         duration("deadline", args.deadline.clone(), file.deadline.clone())?.unwrap_or(poll_interval / 2);
     if deadline > poll_interval {
         return Err(Usage(format!(
-            "--deadline {deadline:?} is longer than --poll-interval {poll_interval:?}: a round has to end before the next"
+            "--deadline {deadline:?} is longer than --poll-interval {poll_interval:?}: a round ends before the next"
         ))
         .into());
     }

@@ -24,7 +24,6 @@ mod sources;
 #[cfg(test)]
 mod tests;
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
@@ -85,7 +84,7 @@ pub struct Store {
     channels: Channels,
     rounds: Rounds,
     /// Held for as long as this process owns the directory. Last, so that the database is closed before.
-    _lock: File,
+    _lock: open::DirLock,
 }
 
 impl Store {

@@ -199,8 +199,12 @@ fn make_dir(dir: &Path) -> Result<(), StoreError> {
     File::open(parent).and_then(|parent| parent.sync_all()).map_err(error("make this directory"))
 }
 
+/// A directory that is this process's, for as long as this lives; the lock goes with the process, however that ends.
+#[derive(Debug)]
+pub(super) struct DirLock(#[expect(dead_code, reason = "held, not used")] File);
+
 /// Takes the directory for this process. The lock goes with the process, however that ends.
-fn take_lock(dir: &Path) -> Result<File, StoreError> {
+fn take_lock(dir: &Path) -> Result<DirLock, StoreError> {
     let path = dir.join(LOCK_NAME);
     let error = |source| StoreError::File { path: path.clone(), doing: "lock this file", source };
     let lock =
@@ -216,5 +220,5 @@ fn take_lock(dir: &Path) -> Result<File, StoreError> {
     }
     // Only a help for people: that it cannot be written (a full disk) is no reason not to start.
     let _ = lock.set_len(0).and_then(|()| writeln!(&lock, "process {}", std::process::id()));
-    Ok(lock)
+    Ok(DirLock(lock))
 }
