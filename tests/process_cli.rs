@@ -219,7 +219,7 @@ fn exports_read_back_as_what_the_store_has() {
     let kept: Vec<_> = rows(dir.path()).into_values().collect();
     assert!(
         kept.iter().any(|row| row.value == Err("nack"))
-            && kept.iter().any(|row| row.channel == "script/json/odd, name")
+            && kept.iter().any(|row| row.channel == "script/json/odd_ name")
     );
 
     let micros = |text: &str| text.parse::<jiff::Timestamp>().unwrap().as_microsecond();

@@ -263,19 +263,21 @@ fn is_full_leaf(page: &[u8]) -> bool {
 #[test]
 fn damage_that_shows_while_running_is_moved_aside_too() {
     let dir = tempfile::tempdir().unwrap();
-    let launch = Launch::secondary("a", dir.path()).flags(BUSY).flags("--interval 2ms");
+    let file = dir.path().join("pisink.sqlite");
+    let launch = Launch::secondary("a", dir.path()).flags(BUSY);
+    // More than SQLite keeps in memory, or it would not look into the file again.
     let node = launch.start();
-    let journal = node.wait_for_own(600)["journal"].as_str().unwrap().to_owned();
+    let text: String = (0..60_000).map(|number| format!("{{\"msg\":{number}}}\r")).collect();
+    node.client().send(text.as_bytes());
+    node.wait_for_own(60_000);
     node.terminate();
-    // Closed cleanly, it is not looked through: the damage shows when somebody asks for what was there.
-    let mut bytes = std::fs::read(dir.path().join("pisink.sqlite")).unwrap();
-    let mut full = bytes.chunks_mut(4096).filter(|page| is_full_leaf(page)).collect::<Vec<_>>();
-    full.pop().expect("a page of the newest readings, which stays as it is");
-    assert!(!full.is_empty());
-    full.into_iter().for_each(|page| page.fill(0xa5));
-    std::fs::write(dir.path().join("pisink.sqlite"), &bytes).unwrap();
     let mut node = launch.start();
-    let address = node.address.clone();
+    let (address, journal) = (node.address.clone(), node.status()["journal"].as_str().unwrap().to_owned());
+    let mut bytes = std::fs::read(&file).unwrap();
+    let full = bytes.chunks_mut(4096).filter(|page| is_full_leaf(page)).take(100);
+    assert_eq!(full.map(|page| page.fill(0xa5)).count(), 100);
+    // In its place, and not as a new file: the node has it open.
+    std::fs::File::options().write(true).open(&file).unwrap().write_all(&bytes).unwrap();
     let poll = format!(
         "{{\"key\":\"POLL\",\"value\":{{\"journal\":\"{journal}\",\"after\":0,\"taken\":0,\"max\":2000}}}}\n"
     );

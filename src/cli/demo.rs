@@ -7,11 +7,14 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
+use jiff::tz::TimeZone;
 use serde_json::Value as Json;
 
 use super::{parse, say};
 use crate::io;
-use crate::model::Instant;
+use crate::model::{Instant, WallTime};
+use crate::store::Filter;
+use crate::view::{Format, PlotOptions};
 
 mod check;
 mod site;
@@ -60,10 +63,14 @@ pub(super) fn run(args: &DemoArgs) -> Result<()> {
     say(site.describe())?;
     say(format_args!("\n{}", header()))?;
     play(&mut site, args.duration, colour)?;
-    site.settle(SETTLE_MAX)?;
+    say("\nThe sensing ends; the sink takes the last readings out of the nodes' journals.")?;
+    let until = io::now().wall;
+    site.end_sensing(SETTLE_MAX)?;
     site.stop()?;
-    say("\nAll nodes are stopped. What the journals on the nodes hold, and what the sink holds of them:\n")?;
-    let verdict = check::check(&args.dir)?;
+    draw(&args.dir, until)?;
+    say("All nodes are stopped. What the journals on the nodes hold, and what the sink holds of them:
+")?;
+    let verdict = check::check(&args.dir, until)?;
     say(&verdict)?;
     let plots = args.dir.join("plots");
     say(format_args!("Look at   {}", plots.join("time-series.png").display()))?;
@@ -75,6 +82,18 @@ pub(super) fn run(args: &DemoArgs) -> Result<()> {
             args.dir.display()
         );
     }
+    Ok(())
+}
+
+/// Draws the story up to the end of the sensing, over what the sink drew last.
+fn draw(dir: &Path, until: WallTime) -> Result<()> {
+    let options = PlotOptions {
+        zone: TimeZone::system(),
+        title: "pisink demo: bench's soil sensor burns out, roof is killed and comes back".to_owned(),
+        ..PlotOptions::default()
+    };
+    let story = Filter { until: Some(until), ..Filter::default() };
+    io::draw(&dir.join("sink"), &dir.join("plots"), &story, None, &options, Format::Png)?;
     Ok(())
 }
 

@@ -73,9 +73,11 @@ pub(super) struct RunArgs {
     #[arg(long = "fault", env = "PISINK_FAULT", value_name = "FAULT", value_delimiter = ' ')]
     faults: Vec<String>,
 
-    /// Read the machine's own channels too (load, memory, disk, SoC temperature) [default: where there are no chips]
-    #[arg(long, env = "PISINK_HOST")]
-    host: bool,
+    /// Read the machine's own channels too (load, memory, disk, SoC temperature), or --host=false not to
+    /// [default: where there are no chips]
+    #[arg(long, env = "PISINK_HOST", value_name = "BOOL", num_args = 0..=1, require_equals = true)]
+    #[arg(default_missing_value = "true")]
+    host: Option<bool>,
 
     /// From one measurement to the next [default: 1s]
     #[arg(long, env = "PISINK_INTERVAL", value_name = "DURATION")]
@@ -89,7 +91,8 @@ pub(super) struct RunArgs {
     #[arg(long, env = "PISINK_DEADLINE", value_name = "DURATION")]
     deadline: Option<String>,
 
-    /// Commit to disk at most once in this time: longer spares an SD card, shorter loses less at a power cut [default: 200ms]
+    /// Commit to disk at most once in this time: longer spares an SD card, shorter loses less at a power cut
+    /// [default: 200ms]
     #[arg(long, env = "PISINK_FLUSH_INTERVAL", value_name = "DURATION")]
     flush_interval: Option<String>,
 
@@ -128,7 +131,7 @@ fn settings(args: RunArgs) -> Result<Settings> {
         Some(text) => text.parse().map_err(|why| Usage(format!("--bus {text}: {why}")))?,
         None => BusSpec::Pi(1),
     };
-    let host = args.host || file.host.unwrap_or(chips.is_empty());
+    let host = args.host.or(file.host).unwrap_or(chips.is_empty());
     Ok(Settings {
         role: role(&args, &file)?,
         name: name(args.name.as_ref().or(file.name.as_ref()))?,
@@ -197,7 +200,7 @@ fn role(args: &RunArgs, file: &FileConfig) -> Result<RoleSettings> {
         duration("deadline", args.deadline.clone(), file.deadline.clone())?.unwrap_or(poll_interval / 2);
     if deadline > poll_interval {
         return Err(Usage(format!(
-            "--deadline {deadline:?} is longer than --poll-interval {poll_interval:?}: a round has to end before the next"
+            "--deadline {deadline:?} is longer than --poll-interval {poll_interval:?}: a round ends before the next"
         ))
         .into());
     }

@@ -4,6 +4,7 @@
 //! names; a running sink has one that draws. They talk through bounded channels, and nobody waits for the network.
 
 mod clock;
+mod desk;
 mod event_loop;
 mod interrupts;
 mod link;
@@ -26,9 +27,9 @@ use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
 use signal_hook_mio::v1_0::Signals;
 
 pub use clock::now;
+pub use desk::reason;
 pub use interrupts::Interrupts;
 pub use plotter::{draw, write_aside};
-pub use sampler::reason;
 pub use settings::{BusSettings, PlotSettings, RoleSettings, Settings};
 
 use crate::model::{JournalId, NodeName, Now, Seq};
@@ -38,7 +39,7 @@ use event_loop::{Ending, EventLoop, Parts, WAKER};
 use plotter::Plotter;
 use resolver::Resolver;
 use sampler::Samplers;
-use store_thread::{StoreHandle, StoreSettings};
+use store_thread::{Ended, StoreHandle, StoreSettings};
 
 /// Connections that may wait to be accepted; the kernel bounds it further (`net.core.somaxconn`).
 const BACKLOG: i32 = 4_096;
@@ -111,20 +112,30 @@ fn session(settings: &mut Settings, check: Check) -> Result<Ending> {
         more_status: status(&store, &samplers),
     })?;
     let ending = event_loop.run();
-    samplers.stop();
-    store.stop();
-    let Ok(saved) = store_thread.join() else { bail!("the store's thread ended in a panic") };
+    // With it goes its wish for plots, which the plotter waits for.
     drop(event_loop);
+    samplers.stop();
+    // The plotter reads the store: were it to do so while that is closed, its log would be left behind.
     if let Some(plotter) = plotter {
         plotter.stop();
     }
-    match (&ending, saved) {
-        (Ok(Ending::Stopped), Ok(())) => log::info!("{} has stopped; everything is on disk", settings.name),
-        (Ok(Ending::Stopped), Err(lost)) => bail!("{} has stopped; {lost}", settings.name),
-        (_, Err(lost)) => log::error!("{lost}"),
-        (_, Ok(())) => {}
+    store.stop();
+    let Ok(saved) = store_thread.join() else { bail!("the store's thread ended in a panic") };
+    if let Some(plots) = &settings.plots {
+        plotter::draw_last(&settings.data, plots);
     }
-    ending
+    farewell(&settings.name, ending?, saved)
+}
+
+/// Says how a session ended. An error when somebody asked for the end and not everything is on disk.
+fn farewell(name: &NodeName, ending: Ending, saved: Ended) -> Result<Ending> {
+    match (ending, saved) {
+        (Ending::Stopped, Ok(())) => log::info!("{name} has stopped; everything is on disk"),
+        (Ending::Stopped, Err(lost)) => bail!("{name} has stopped; {lost}"),
+        (Ending::StoreDamaged, Err(lost)) => log::error!("{lost}"),
+        (Ending::StoreDamaged, Ok(())) => {}
+    }
+    Ok(ending)
 }
 
 fn listen(address: &str) -> Result<(TcpListener, SocketAddr)> {

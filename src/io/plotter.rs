@@ -30,7 +30,9 @@ pub fn draw(
     options: &PlotOptions,
     format: Format,
 ) -> Result<Vec<PathBuf>> {
-    let plot_data = read(data, filter)?;
+    let reader = Reader::open(data)?;
+    let plot_data = read(&reader, filter)?;
+    let options = &PlotOptions { known_nodes: reader.nodes()?, ..options.clone() };
     std::fs::create_dir_all(out).with_context(|| format!("making the folder {}", out.display()))?;
     let path = |name: &str| out.join(name).with_extension(format.extension());
     let mut files = vec![path("time-series")];
@@ -60,8 +62,7 @@ pub fn write_aside(path: &Path, bytes: &[u8]) -> Result<()> {
     write().with_context(|| format!("writing {}", path.display()))
 }
 
-fn read(data: &Path, filter: &Filter) -> Result<PlotData> {
-    let reader = Reader::open(data)?;
+fn read(reader: &Reader, filter: &Filter) -> Result<PlotData> {
     let rounds = reader.rounds(filter)?;
     let rounds = rounds.into_iter().map(|r| Round { number: r.number, time: r.time, down: r.down }).collect();
     Ok(PlotData { series: merge(reader.series(filter)?), rounds })
@@ -120,7 +121,7 @@ impl Plotter {
         })
     }
 
-    /// Draws once more and ends.
+    /// Ends the thread; [`draw_last`] draws the end of the story when the store is closed.
     pub(crate) fn stop(self) {
         drop(self.now);
         if self.thread.join().is_err() {
@@ -130,21 +131,23 @@ impl Plotter {
 }
 
 fn run(data: &Path, settings: &PlotSettings, wish: &Receiver<()>) {
-    loop {
-        let more = wish.recv_timeout(settings.interval);
-        let now = clock::now();
-        let filter = Filter { since: Some(now.wall - settings.last), ..Filter::default() };
-        let options = PlotOptions { zone: TimeZone::system(), ..PlotOptions::default() };
-        match draw(data, &settings.dir, &filter, None, &options, Format::Png) {
-            Ok(files) => {
-                let took = clock::now().mono.saturating_since(now.mono);
-                log::debug!("{} plots drawn in {:.0} ms", files.len(), took.as_secs_f64() * 1e3);
-            }
-            Err(error) => log::error!("plots: {error:#}; the next try is in {:?}", settings.interval),
+    while wish.recv_timeout(settings.interval) != Err(RecvTimeoutError::Disconnected) {
+        draw_last(data, settings);
+    }
+}
+
+/// Draws the last stretch of the store in `data`, as long as the settings say. A failure is told, and no more: the
+/// next drawing may succeed.
+pub(crate) fn draw_last(data: &Path, settings: &PlotSettings) {
+    let now = clock::now();
+    let filter = Filter { since: Some(now.wall - settings.last), ..Filter::default() };
+    let options = PlotOptions { zone: TimeZone::system(), ..PlotOptions::default() };
+    match draw(data, &settings.dir, &filter, None, &options, Format::Png) {
+        Ok(files) => {
+            let took = clock::now().mono.saturating_since(now.mono);
+            log::debug!("{} plots drawn in {:.0} ms", files.len(), took.as_secs_f64() * 1e3);
         }
-        if more == Err(RecvTimeoutError::Disconnected) {
-            return;
-        }
+        Err(error) => log::error!("plots: {error:#}"),
     }
 }
 

@@ -68,14 +68,14 @@ pub(super) struct Peer {
 }
 
 impl Peer {
-    pub(super) fn new(address: String, node: Option<NodeName>, now: Instant, seed: u64) -> Self {
+    pub(super) fn new(address: String, node: Option<NodeName>, now: Instant, backoff: Backoff) -> Self {
         Self {
             address,
             node,
             journal: None,
             last: Seq::ZERO,
             state: State::Down { retry_at: now },
-            backoff: Backoff::new(seed),
+            backoff,
             answered_round: 0,
             expected: false,
             foreign: false,
@@ -126,7 +126,7 @@ impl Peer {
         }
     }
 
-    /// The link did not bring a piece of this size in time: smaller ones, or it never brings any.
+    /// The link was too slow for a piece of this size, or broke under it: smaller ones, or it never brings any.
     pub(super) fn ask_for_less(&mut self) {
         self.piece_max = (self.piece_max / 4).max(PIECE_MIN_READINGS);
     }

@@ -14,7 +14,7 @@ use super::damage::{beside, check_file, move_aside};
 use super::error::{Doing, StoreError};
 use super::rounds::Rounds;
 use super::schema::{Kind, kind, migrate, newest};
-use super::source_rows::own;
+use super::source_rows::{Own, own};
 use super::sources::Sources;
 use super::{FILE_NAME, OwnJournal, Store};
 use crate::model::{BootId, JournalId, NodeName, WallTime};
@@ -34,6 +34,9 @@ const CHECKPOINT_PAGES: i64 = 1000;
 
 /// What is left of the log's file after a checkpoint, bytes; a burst may have made it larger.
 const LOG_BYTES_KEPT: i64 = 8 << 20;
+
+/// Prepared statements kept for the next call; more than the module has.
+pub(super) const STATEMENTS_KEPT: usize = 64;
 
 /// What [`Store::open`](super::Store::open) needs to know.
 #[derive(Clone, Debug)]
@@ -63,7 +66,7 @@ pub enum Check {
 /// What was looked at when a file was opened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Checked {
-    /// Its header and what opening needs: it was closed cleanly.
+    /// Its header, its length and what opening needs: it is large, and was closed cleanly.
     #[default]
     Header,
     /// The newest readings of every journal and all small tables: it is too large for more.
@@ -149,6 +152,7 @@ fn load(path: &Path, params: &OpenParams, migrations: &[&str]) -> Result<Loaded,
         |on| db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, on).doing("opening the store");
     keep_log(true)?;
     db.busy_timeout(BUSY_TIMEOUT).doing("opening the store")?;
+    db.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
     match kind(&db)? {
         Kind::Foreign => return Err(StoreError::NotAStore { path: path.into() }),
         Kind::Store(found) if found > newest(migrations) => {
@@ -156,13 +160,12 @@ fn load(path: &Path, params: &OpenParams, migrations: &[&str]) -> Result<Loaded,
         }
         Kind::Empty | Kind::Store(_) => set_up(&db)?,
     }
-    let checked = check_file(&db, params.check, unclean)?;
+    let checked = check_file(&db, path, params.check, unclean)?;
     let migrated_from = migrate(&db, path, migrations)?;
-    let (own, renamed_from) = own(&db, &params.node, params.new_journal)?;
-    let made = own.journal == params.new_journal && own.committed.taken.0 == 0;
+    let Own { source, made, renamed_from } = own(&db, &params.node, params.new_journal)?;
     let rounds = Rounds::load(&db)?;
     keep_log(false)?;
-    Ok(Loaded { sources: Sources::new(own), rounds, migrated_from, renamed_from, made, checked, db })
+    Ok(Loaded { sources: Sources::new(source), rounds, migrated_from, renamed_from, made, checked, db })
 }
 
 /// The settings that `docs/store.md` justifies.
@@ -196,8 +199,12 @@ fn make_dir(dir: &Path) -> Result<(), StoreError> {
     File::open(parent).and_then(|parent| parent.sync_all()).map_err(error("make this directory"))
 }
 
+/// A directory that is this process's, for as long as this lives; the lock goes with the process, however that ends.
+#[derive(Debug)]
+pub(super) struct DirLock(#[expect(dead_code, reason = "held, not used")] File);
+
 /// Takes the directory for this process. The lock goes with the process, however that ends.
-fn take_lock(dir: &Path) -> Result<File, StoreError> {
+fn take_lock(dir: &Path) -> Result<DirLock, StoreError> {
     let path = dir.join(LOCK_NAME);
     let error = |source| StoreError::File { path: path.clone(), doing: "lock this file", source };
     let lock =
@@ -213,5 +220,5 @@ fn take_lock(dir: &Path) -> Result<File, StoreError> {
     }
     // Only a help for people: that it cannot be written (a full disk) is no reason not to start.
     let _ = lock.set_len(0).and_then(|()| writeln!(&lock, "process {}", std::process::id()));
-    Ok(lock)
+    Ok(DirLock(lock))
 }

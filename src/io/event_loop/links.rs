@@ -23,8 +23,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 const READS_PER_TURN_MAX: usize = 16;
 /// Bytes of one read from a stranger: what it brings is bounded before it is known what it is.
 const STRANGER_READ_BYTES: usize = 16 << 10;
-/// With so many feeds under way to the store, a stranger that sends readings waits; with the second number, any stranger
-/// does, for a feed is no more than what one read brings.
+/// With so many feeds under way to the store, a stranger that sends readings waits; with the second number, any
+/// stranger does, for a feed is no more than what one read brings.
 const FEEDS_MAX: (usize, usize) = (2, 16);
 /// What strangers' links may hold in memory together: half messages, and what waits to be sent. A primary's peers send
 /// what they were asked for, and do not count.

@@ -13,8 +13,8 @@ use crate::model::{Body, Message, Now, Seq};
 use crate::node::{Input, Output, Report};
 use crate::proto::{LinkId, PeerIx, PrimaryReport};
 
-/// Reads of the own journal that may wait in the store at once, for all who poll; the others are to ask again later. What
-/// is appended waits behind them.
+/// Reads of the own journal that may wait in the store at once, for all who poll; the others are to ask again later.
+/// What is appended waits behind them.
 const READS_MAX: usize = 64;
 
 /// The link that is being read, and is not among the others meanwhile.

@@ -83,6 +83,17 @@ fn a_file_cut_to_nothing_with_its_log_left() {
 }
 
 #[test]
+fn a_file_cut_short_after_a_clean_end() {
+    for (len, cut) in [(5000, 1), (100, 1), (5000, 4096 * 20)] {
+        let dir = tempfile::tempdir().unwrap();
+        let path = filled(dir.path(), len, true);
+        let whole = fs::metadata(&path).unwrap().len();
+        fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(whole - cut).unwrap();
+        is_moved_aside(dir.path(), Check::Auto);
+    }
+}
+
+#[test]
 fn a_flipped_page() {
     for (clean, check) in [(false, Check::Auto), (true, Check::Full)] {
         let dir = tempfile::tempdir().unwrap();
@@ -113,10 +124,36 @@ fn damage_met_while_running_is_told_and_the_next_opening_mends_it() {
 #[test]
 fn a_sound_file_is_checked_as_its_end_demands() {
     let dir = tempfile::tempdir().unwrap();
-    filled(dir.path(), 100, true);
+    filled(dir.path(), 5000, true);
     let opened = |check| Store::open(dir.path(), &OpenParams { check, ..params("sink", 0xb) }).unwrap().1;
     assert_eq!(opened(Check::Auto).checked, Checked::Header);
     assert_eq!(opened(Check::Full).checked, Checked::All);
     filled(dir.path(), 100, false);
     assert_eq!(opened(Check::Auto).checked, Checked::All);
+}
+
+#[test]
+fn of_a_large_file_the_newest_part_is_checked() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = filled(dir.path(), 40_000, true);
+    let sql = "SELECT pageno FROM dbstat WHERE name = 'reading' AND pagetype = 'leaf' ORDER BY path";
+    let pages: Vec<i64> = {
+        let db = Connection::open(&path).unwrap();
+        let mut leaves = db.prepare(sql).unwrap();
+        leaves.query_map([], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap()
+    };
+    let sound = fs::read(&path).unwrap();
+    // A log with nothing in it that counts: the end was unclean.
+    let break_page = |page: i64| {
+        fs::write(&path, &sound).unwrap();
+        fs::write(beside(&path, "-wal"), [0; 64]).unwrap();
+        overwrite(&path, (page.cast_unsigned() - 1) * 4096, &[0xa5; 4096]);
+    };
+    // A page of old readings, which no power failure can have touched: nobody looks.
+    break_page(pages[pages.len() / 2]);
+    let (store, report) = Store::open(dir.path(), &params("sink", 0xb)).unwrap();
+    assert_eq!((report.damage, report.checked), (None, Checked::Newest));
+    drop(store);
+    break_page(pages[pages.len() - 1]);
+    is_moved_aside(dir.path(), Check::Auto);
 }
