@@ -60,7 +60,8 @@ pub(super) fn run(args: &DemoArgs) -> Result<()> {
     println!("{}", site.describe());
     println!("\n{}", header());
     play(&mut site, args.duration, colour)?;
-    site.settle(SETTLE_MAX)?;
+    println!("\nThe sensing ends; the sink takes the last readings out of the nodes' journals.");
+    site.end_sensing(SETTLE_MAX)?;
     site.stop()?;
     println!(
         "\nAll nodes are stopped. What the journals on the nodes hold, and what the sink holds of them:\n"

@@ -73,9 +73,11 @@ pub(super) struct RunArgs {
     #[arg(long = "fault", env = "PISINK_FAULT", value_name = "FAULT", value_delimiter = ' ')]
     faults: Vec<String>,
 
-    /// Read the machine's own channels too (load, memory, disk, SoC temperature) [default: where there are no chips]
-    #[arg(long, env = "PISINK_HOST")]
-    host: bool,
+    /// Read the machine's own channels too (load, memory, disk, SoC temperature), or --host=false not to
+    /// [default: where there are no chips]
+    #[arg(long, env = "PISINK_HOST", value_name = "BOOL", num_args = 0..=1, require_equals = true)]
+    #[arg(default_missing_value = "true")]
+    host: Option<bool>,
 
     /// From one measurement to the next [default: 1s]
     #[arg(long, env = "PISINK_INTERVAL", value_name = "DURATION")]
@@ -128,7 +130,7 @@ fn settings(args: RunArgs) -> Result<Settings> {
         Some(text) => text.parse().map_err(|why| Usage(format!("--bus {text}: {why}")))?,
         None => BusSpec::Pi(1),
     };
-    let host = args.host || file.host.unwrap_or(chips.is_empty());
+    let host = args.host.or(file.host).unwrap_or(chips.is_empty());
     Ok(Settings {
         role: role(&args, &file)?,
         name: name(args.name.as_ref().or(file.name.as_ref()))?,

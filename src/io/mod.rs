@@ -104,14 +104,19 @@ fn session(settings: &Settings, check: Check) -> Result<Ending> {
         more_status: status(&store, &samplers),
     })?;
     let ending = event_loop.run();
+    // With it goes its wish for plots, which the plotter waits for.
+    drop(event_loop);
     samplers.stop();
+    // The plotter reads the store: were it to do so while that is closed, its log would be left behind.
+    if let Some(plotter) = plotter {
+        plotter.stop();
+    }
     store.stop();
     if store_thread.join().is_err() {
         bail!("the store's thread ended in a panic");
     }
-    drop(event_loop);
-    if let Some(plotter) = plotter {
-        plotter.stop();
+    if let Some(plots) = &settings.plots {
+        plotter::draw_last(&settings.data, plots);
     }
     if matches!(ending, Ok(Ending::Stopped)) {
         log::info!("{} has stopped; everything is on disk", settings.name);

@@ -120,7 +120,7 @@ impl Plotter {
         })
     }
 
-    /// Draws once more and ends.
+    /// Ends the thread; [`draw_last`] draws the end of the story when the store is closed.
     pub(crate) fn stop(self) {
         drop(self.now);
         if self.thread.join().is_err() {
@@ -130,21 +130,23 @@ impl Plotter {
 }
 
 fn run(data: &Path, settings: &PlotSettings, wish: &Receiver<()>) {
-    loop {
-        let more = wish.recv_timeout(settings.interval);
-        let now = clock::now();
-        let filter = Filter { since: Some(now.wall - settings.last), ..Filter::default() };
-        let options = PlotOptions { zone: TimeZone::system(), ..PlotOptions::default() };
-        match draw(data, &settings.dir, &filter, None, &options, Format::Png) {
-            Ok(files) => {
-                let took = clock::now().mono.saturating_since(now.mono);
-                log::debug!("{} plots drawn in {:.0} ms", files.len(), took.as_secs_f64() * 1e3);
-            }
-            Err(error) => log::error!("plots: {error:#}; the next try is in {:?}", settings.interval),
+    while wish.recv_timeout(settings.interval) != Err(RecvTimeoutError::Disconnected) {
+        draw_last(data, settings);
+    }
+}
+
+/// Draws the last stretch of the store in `data`, as long as the settings say. A failure is told, and no more: the
+/// next drawing may succeed.
+pub(crate) fn draw_last(data: &Path, settings: &PlotSettings) {
+    let now = clock::now();
+    let filter = Filter { since: Some(now.wall - settings.last), ..Filter::default() };
+    let options = PlotOptions { zone: TimeZone::system(), ..PlotOptions::default() };
+    match draw(data, &settings.dir, &filter, None, &options, Format::Png) {
+        Ok(files) => {
+            let took = clock::now().mono.saturating_since(now.mono);
+            log::debug!("{} plots drawn in {:.0} ms", files.len(), took.as_secs_f64() * 1e3);
         }
-        if more == Err(RecvTimeoutError::Disconnected) {
-            return;
-        }
+        Err(error) => log::error!("plots: {error:#}"),
     }
 }
 

@@ -272,7 +272,7 @@ impl Worker {
         if self.trouble.is_some() {
             return self.reply(StoreReply::Refused { journal: readings.journal });
         }
-        match self.store.take(readings, readings.after, clock::now().wall) {
+        match self.store.take(readings, clock::now().wall) {
             Ok(taken) if taken.early => self.reply(StoreReply::Refused { journal: readings.journal }),
             Ok(taken) => {
                 if let Some(hole) = taken.hole {

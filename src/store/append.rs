@@ -39,13 +39,13 @@ impl Store {
 
     /// Takes a piece of another node's journal in the open group: readings and cursor together.
     ///
-    /// `after` is the cursor that the piece was asked for with. What is here already is left out. A piece that
-    /// begins later than what follows `after` shows that the source no longer has what lies between: that hole is
-    /// recorded, and the piece is taken. A piece that answers an `after` beyond the cursor (the group with the
-    /// readings before it was undone, or has not come yet) is not taken: see [`Taken::early`].
+    /// What is here already is left out. A piece that begins later than what follows its `after` shows that the source
+    /// no longer has what lies between: that hole is recorded, and the piece is taken. A piece that answers an `after`
+    /// beyond the cursor (the group with the readings before it was undone, or has not come yet) is not taken: see
+    /// [`Taken::early`].
     ///
     /// Refused: this node's own journal, and places or channels that cannot be.
-    pub fn take(&mut self, piece: &Readings, after: Seq, now: WallTime) -> Result<Taken, StoreError> {
+    pub fn take(&mut self, piece: &Readings, now: WallTime) -> Result<Taken, StoreError> {
         check(&piece.pack, piece.first)?;
         if piece.journal == self.own().journal {
             return Err(StoreError::Refused(format!(
@@ -54,10 +54,10 @@ impl Store {
                 piece.node, piece.journal
             )));
         }
-        self.in_group(|store| store.take_checked(piece, after, now))
+        self.in_group(|store| store.take_checked(piece, now))
     }
 
-    fn take_checked(&mut self, piece: &Readings, after: Seq, now: WallTime) -> Result<Taken, StoreError> {
+    fn take_checked(&mut self, piece: &Readings, now: WallTime) -> Result<Taken, StoreError> {
         let ix = match self.sources.find(&self.db, &piece.node, piece.journal)? {
             Some(ix) => ix,
             None => self.sources.make(&self.db, &piece.node, piece.journal)?,
@@ -65,7 +65,7 @@ impl Store {
         let cursor = self.sources.get(ix).working.taken;
         let mut taken = Taken { new: 0, duplicates: 0, hole: None, early: false, cursor };
         if piece.first > cursor.next() {
-            if after > cursor {
+            if piece.after > cursor {
                 return Ok(Taken { early: true, ..taken });
             }
             taken.hole = Some(self.skip_hole(ix, piece.first, now)?);

@@ -14,7 +14,7 @@ use super::damage::{beside, check_file, move_aside};
 use super::error::{Doing, StoreError};
 use super::rounds::Rounds;
 use super::schema::{Kind, kind, migrate, newest};
-use super::source_rows::own;
+use super::source_rows::{Own, own};
 use super::sources::Sources;
 use super::{FILE_NAME, OwnJournal, Store};
 use crate::model::{BootId, JournalId, NodeName, WallTime};
@@ -34,6 +34,9 @@ const CHECKPOINT_PAGES: i64 = 1000;
 
 /// What is left of the log's file after a checkpoint, bytes; a burst may have made it larger.
 const LOG_BYTES_KEPT: i64 = 8 << 20;
+
+/// Prepared statements kept for the next call; more than the module has.
+pub(super) const STATEMENTS_KEPT: usize = 64;
 
 /// What [`Store::open`](super::Store::open) needs to know.
 #[derive(Clone, Debug)]
@@ -149,6 +152,7 @@ fn load(path: &Path, params: &OpenParams, migrations: &[&str]) -> Result<Loaded,
         |on| db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, on).doing("opening the store");
     keep_log(true)?;
     db.busy_timeout(BUSY_TIMEOUT).doing("opening the store")?;
+    db.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
     match kind(&db)? {
         Kind::Foreign => return Err(StoreError::NotAStore { path: path.into() }),
         Kind::Store(found) if found > newest(migrations) => {
@@ -158,11 +162,10 @@ fn load(path: &Path, params: &OpenParams, migrations: &[&str]) -> Result<Loaded,
     }
     let checked = check_file(&db, params.check, unclean)?;
     let migrated_from = migrate(&db, path, migrations)?;
-    let (own, renamed_from) = own(&db, &params.node, params.new_journal)?;
-    let made = own.journal == params.new_journal && own.committed.taken.0 == 0;
+    let Own { source, made, renamed_from } = own(&db, &params.node, params.new_journal)?;
     let rounds = Rounds::load(&db)?;
     keep_log(false)?;
-    Ok(Loaded { sources: Sources::new(own), rounds, migrated_from, renamed_from, made, checked, db })
+    Ok(Loaded { sources: Sources::new(source), rounds, migrated_from, renamed_from, made, checked, db })
 }
 
 /// The settings that `docs/store.md` justifies.

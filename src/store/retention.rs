@@ -102,7 +102,8 @@ impl Store {
 
     /// The oldest span of one source, or of each.
     fn heads(&self, source: Option<i64>, own_taken: Seq) -> Result<Vec<Head>, StoreError> {
-        let sql = "SELECT id, own, first_seq, last_seq, max_time_us, 0 FROM source JOIN span ON source = id
+        let sql = "SELECT id, own, first_seq, last_seq, max_time_us, 0 FROM source
+                   CROSS JOIN span ON source = id
                    WHERE (?1 IS NULL OR id = ?1)
                    AND first_seq = (SELECT min(first_seq) FROM span WHERE source = source.id)
                    UNION ALL

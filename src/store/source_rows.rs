@@ -7,31 +7,31 @@ use super::schema::{boot_from_sql, journal_from_sql, node_from_sql, seq_from_sql
 use super::sources::{OpenSpan, Place, Source};
 use crate::model::{JournalId, NodeName, Seq, WallTime};
 
-/// This node's own journal: found, and under the name it has now; or made.
-/// Also returns the name that it had before, if that was another.
-pub(super) fn own(
-    db: &Connection,
-    node: &NodeName,
-    new_journal: JournalId,
-) -> Result<(Source, Option<NodeName>), StoreError> {
+/// This node's own journal, as it was found or made.
+pub(super) struct Own {
+    pub(super) source: Source,
+    /// It was made now.
+    pub(super) made: bool,
+    /// The name that the node had before, if that was another.
+    pub(super) renamed_from: Option<NodeName>,
+}
+
+/// This node's own journal: found, and from now on under the name that the node has now; or made.
+pub(super) fn own(db: &Connection, node: &NodeName, new_journal: JournalId) -> Result<Own, StoreError> {
     let doing = "opening the node's own journal";
-    let Some(mut own) = load(db, "own = 1", [])? else {
+    let Some(mut source) = load(db, "own = 1", [])? else {
         insert(db, node, new_journal, true, Seq::ZERO)?;
-        let made = load(db, "own = 1", [])?;
-        return Ok((made.ok_or_else(|| unreadable(doing, "nothing"))?, None));
+        let source = load(db, "own = 1", [])?.ok_or_else(|| unreadable(doing, "nothing"))?;
+        return Ok(Own { source, made: true, renamed_from: None });
     };
-    if own.node == *node {
-        return Ok((own, None));
+    if source.node == *node {
+        return Ok(Own { source, made: false, renamed_from: None });
     }
-    let sql = "UPDATE OR IGNORE source SET node = ?2 WHERE id = ?1";
-    if db.execute(sql, params![own.id, node.as_str()]).doing(doing)? == 0 {
-        return Err(StoreError::Refused(format!(
-            "this node's own journal {} was also collected here from a node named {node}; choose another name",
-            own.journal
-        )));
-    }
-    let before = std::mem::replace(&mut own.node, node.clone());
-    Ok((own, Some(before)))
+    // No other row has this journal: `Store::take` refuses it from anybody else.
+    let sql = "UPDATE source SET node = ?2 WHERE id = ?1";
+    db.execute(sql, params![source.id, node.as_str()]).doing(doing)?;
+    let renamed_from = Some(std::mem::replace(&mut source.node, node.clone()));
+    Ok(Own { source, made: false, renamed_from })
 }
 
 /// Notes a full span, or one that ends at a hole.

@@ -25,6 +25,11 @@ impl Columns {
         Self { start, span_micros, count: count.max(1) }
     }
 
+    /// The same time in no more than `count` columns.
+    pub fn at_most(self, count: u32) -> Self {
+        Self { count: self.count.min(count.max(1)), ..self }
+    }
+
     /// How many columns there are.
     pub fn count(&self) -> u32 {
         self.count

@@ -64,7 +64,7 @@ impl Site {
         let mut site =
             Self { dir: dir.to_owned(), seed, burnt_at, ports, children: BTreeMap::new(), interrupts };
         for node in &NODES {
-            site.spawn(node)?;
+            site.spawn(node, true)?;
         }
         Ok(site)
     }
@@ -79,7 +79,7 @@ impl Site {
         NODES.iter().map(line).collect::<Vec<_>>().join("\n")
     }
 
-    fn spawn(&mut self, node: &NodeSpec) -> Result<()> {
+    fn spawn(&mut self, node: &NodeSpec, with_chips: bool) -> Result<()> {
         let port = |name: &str| self.ports.get(name).copied().unwrap_or(0);
         let index = NODES.iter().position(|other| other.name == node.name).unwrap_or(0);
         let seed = self.seed.wrapping_add(index as u64);
@@ -90,7 +90,9 @@ impl Site {
         command
             .args(["--listen", &format!("127.0.0.1:{}", port(node.name)), "--data"])
             .arg(self.dir.join(node.name));
-        for chip in node.chips {
+        let chips = if with_chips { node.chips } else { &[] };
+        command.arg("--host=false");
+        for chip in chips {
             command.args(["--chip", chip]);
         }
         if node.name == "sink" {
@@ -102,7 +104,7 @@ impl Site {
         } else {
             command.args(["--role", "secondary"]);
         }
-        if node.name == "bench" {
+        if node.name == "bench" && with_chips {
             command.args(["--fault", &format!("seesaw@0x36=nack@{}ms..", self.burnt_at.as_millis())]);
         }
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("PISINK_")) {
@@ -156,46 +158,51 @@ impl Site {
 
     pub(super) fn start_again(&mut self, name: &str) -> Result<()> {
         let node = NODES.iter().find(|node| node.name == name).context("no such node")?;
-        self.spawn(node)
+        self.spawn(node, true)
     }
 
-    /// Waits until the sink holds what every node has, as far as the nodes had come when this was called.
-    pub(super) fn settle(&mut self, longest: Duration) -> Result<()> {
-        let goal: BTreeMap<&str, u64> = NODES
-            .iter()
-            .filter_map(|node| Some((node.name, self.status(node.name)?.get("last")?.as_u64()?)))
-            .collect();
+    /// Ends the sensing: the nodes are started again without chips, so that the sink can take the last readings out of
+    /// their journals, and waits until it has.
+    pub(super) fn end_sensing(&mut self, longest: Duration) -> Result<()> {
+        for node in NODES.iter().filter(|node| node.name != "sink") {
+            self.terminate(node.name)?;
+            self.spawn(node, false)?;
+        }
         let end = io::now().mono + longest;
-        while io::now().mono < end {
-            let sink = self.status("sink").unwrap_or(Json::Null);
-            let peers = sink.pointer("/polling/peers").and_then(Json::as_array).cloned().unwrap_or_default();
-            let has_all = |peer: &Json| {
-                let name = peer.get("node").and_then(Json::as_str).unwrap_or_default();
-                peer.get("taken").and_then(Json::as_u64) >= goal.get(name).copied()
-            };
-            if !peers.is_empty() && peers.iter().all(has_all) {
-                return Ok(());
-            }
+        while io::now().mono < end && !self.sink_has_all() {
             self.wait_until(io::now().mono + LOOK_EVERY)?;
         }
         Ok(())
     }
 
-    /// Stops the sensing nodes first, then the sink once it has had a round to take the rest.
+    /// Whether the sink holds what every node has in its journal.
+    fn sink_has_all(&self) -> bool {
+        let last = |name: &str| self.status(name)?.get("last")?.as_u64();
+        let sink = self.status("sink").unwrap_or(Json::Null);
+        let peers = sink.pointer("/polling/peers").and_then(Json::as_array).cloned().unwrap_or_default();
+        let has_all = |peer: &Json| {
+            let name = peer.get("node").and_then(Json::as_str).unwrap_or_default();
+            last(name).is_some_and(|last| peer.get("taken").and_then(Json::as_u64) == Some(last))
+        };
+        !peers.is_empty() && peers.iter().all(has_all)
+    }
+
+    /// Stops all nodes, the sink last.
     pub(super) fn stop(&mut self) -> Result<()> {
-        for node in NODES.iter().rev() {
-            let Some(mut child) = self.children.remove(node.name) else { continue };
-            let pid = Pid::from_child(&child);
-            kill_process(pid, Signal::TERM)?;
-            let end = io::now().mono + STOP_MAX;
-            while child.try_wait()?.is_none() {
-                if io::now().mono >= end {
-                    child.kill()?;
-                    child.wait()?;
-                    bail!("{} did not stop within {STOP_MAX:?}", node.name);
-                }
-                self.interrupts.wait(LOOK_EVERY);
+        NODES.iter().rev().try_for_each(|node| self.terminate(node.name))
+    }
+
+    fn terminate(&mut self, name: &str) -> Result<()> {
+        let Some(mut child) = self.children.remove(name) else { return Ok(()) };
+        kill_process(Pid::from_child(&child), Signal::TERM)?;
+        let end = io::now().mono + STOP_MAX;
+        while child.try_wait()?.is_none() {
+            if io::now().mono >= end {
+                child.kill()?;
+                child.wait()?;
+                bail!("{name} did not stop within {STOP_MAX:?}");
             }
+            self.interrupts.wait(LOOK_EVERY);
         }
         Ok(())
     }

@@ -13,9 +13,11 @@ use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags};
 
+use super::damage::beside;
 use super::error::{Doing, StoreError};
+use super::open::STATEMENTS_KEPT;
 use super::schema::{Kind, MIGRATIONS, kind, newest};
-use super::{BUSY_TIMEOUT, FILE_NAME, damage::beside};
+use super::{BUSY_TIMEOUT, FILE_NAME};
 use crate::model::{Channel, NodeName, WallTime};
 
 pub use rows::ExportRow;
@@ -88,6 +90,7 @@ impl Reader {
         }
         .doing(doing)?;
         db.busy_timeout(BUSY_TIMEOUT).doing(doing)?;
+        db.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
         let known = newest(MIGRATIONS);
         match kind(&db)? {
             Kind::Store(found) if found == known => Ok(Reader { db }),

@@ -100,12 +100,7 @@ impl Reader {
 
     /// The pieces of journals that may hold wanted readings, by the times of their spans.
     pub(in crate::store) fn pieces(&self, filter: &Filter) -> Result<Vec<Piece>, StoreError> {
-        let sql = "SELECT id, journal, first_seq, last_seq FROM (
-                       SELECT source, first_seq, last_seq, min_time_us, max_time_us FROM span
-                       UNION ALL
-                       SELECT id, open_first_seq, taken_seq, open_min_time_us, open_max_time_us FROM source
-                       WHERE open_first_seq IS NOT NULL
-                   ) JOIN source ON source.id = source
+        let sql = "SELECT id, journal, first_seq, last_seq FROM piece JOIN source ON id = piece.source
                    WHERE max_time_us >= ?1 AND min_time_us <= ?2 ORDER BY node, journal, first_seq";
         let (since_us, until_us) = filter.times_us();
         let mut statement = self.db.prepare_cached(sql).doing(DOING)?;
@@ -129,16 +124,17 @@ impl Reader {
         filter: &Filter,
         mut each: impl FnMut(RawRow) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
-        debug_assert!(piece.last_seq - piece.first_seq < SPAN_READINGS.cast_signed());
         let (since_us, until_us) = filter.times_us();
         let mut statement: CachedStatement<'_> = self
             .db
             .prepare_cached(
                 "SELECT seq, channel, time_us, mono_us, value, err FROM reading
-                 WHERE source = ?1 AND seq BETWEEN ?2 AND ?3 ORDER BY seq",
+                 WHERE source = ?1 AND seq BETWEEN ?2 AND ?3 ORDER BY seq LIMIT ?4",
             )
             .doing(DOING)?;
-        let range = params![piece.source, piece.first_seq, piece.last_seq];
+        // A span has no more; the limit is for a file that says otherwise.
+        let most = SPAN_READINGS.cast_signed();
+        let range = params![piece.source, piece.first_seq, piece.last_seq, most];
         let mut rows = statement.query(range).doing(DOING)?;
         while let Some(row) = rows.next().doing(DOING)? {
             let time_us: i64 = row.get(2).doing(DOING)?;

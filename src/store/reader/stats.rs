@@ -43,13 +43,9 @@ impl Reader {
     pub fn stats(&self) -> Result<Stats, StoreError> {
         let doing = "counting what is held";
         let sql = "
-            WITH piece AS (
-                SELECT source, last_seq - first_seq + 1 AS n, min_time_us, max_time_us FROM span
-                UNION ALL
-                SELECT id, taken_seq - open_first_seq + 1, open_min_time_us, open_max_time_us FROM source
-                WHERE open_first_seq IS NOT NULL
-            ), held AS (
-                SELECT source, sum(n) AS n, min(min_time_us) AS min_us, max(max_time_us) AS max_us
+            WITH held AS (
+                SELECT source, sum(last_seq - first_seq + 1) AS n, min(min_time_us) AS min_us,
+                       max(max_time_us) AS max_us
                 FROM piece GROUP BY source
             ), lost AS (
                 SELECT source, sum((reason = 'max_bytes') * (last_seq - first_seq + 1)) AS dropped,

@@ -96,11 +96,18 @@ CREATE TABLE peer (
     node    TEXT NOT NULL
 ) WITHOUT ROWID;
 
+-- All spans, full and growing: where the readings of some time are.
+CREATE VIEW piece AS
+SELECT source, first_seq, last_seq, min_time_us, max_time_us FROM span
+UNION ALL
+SELECT id, open_first_seq, taken_seq, open_min_time_us, open_max_time_us FROM source
+WHERE open_first_seq IS NOT NULL;
+
 -- For people, pandas and Grafana: readings with their names, and times in RFC 3339.
 CREATE VIEW readings AS
 SELECT channel.node, channel.chip, channel.quantity, channel.unit,
        strftime('%Y-%m-%dT%H:%M:%S', (time_us - us) / 1000000, 'unixepoch') || printf('.%06dZ', us) AS time,
-       value, err_reason.name AS err, source.journal, seq, time_us, mono_us
+       value, err_reason.name AS err, source.journal, seq, time_us, mono_us, r.source
 FROM (SELECT *, (time_us % 1000000 + 1000000) % 1000000 AS us FROM reading) AS r
 JOIN channel ON channel.id = r.channel
 JOIN source ON source.id = r.source

@@ -120,3 +120,29 @@ fn a_sound_file_is_checked_as_its_end_demands() {
     filled(dir.path(), 100, false);
     assert_eq!(opened(Check::Auto).checked, Checked::All);
 }
+
+#[test]
+fn of_a_large_file_the_newest_part_is_checked() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = filled(dir.path(), 40_000, true);
+    let sql = "SELECT pageno FROM dbstat WHERE name = 'reading' AND pagetype = 'leaf' ORDER BY path";
+    let pages: Vec<i64> = {
+        let db = Connection::open(&path).unwrap();
+        let mut leaves = db.prepare(sql).unwrap();
+        leaves.query_map([], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap()
+    };
+    let sound = fs::read(&path).unwrap();
+    // A log with nothing in it that counts: the end was unclean.
+    let break_page = |page: i64| {
+        fs::write(&path, &sound).unwrap();
+        fs::write(beside(&path, "-wal"), [0; 64]).unwrap();
+        overwrite(&path, (page.cast_unsigned() - 1) * 4096, &[0xa5; 4096]);
+    };
+    // A page of old readings, which no power failure can have touched: nobody looks.
+    break_page(pages[pages.len() / 2]);
+    let (store, report) = Store::open(dir.path(), &params("sink", 0xb)).unwrap();
+    assert_eq!((report.damage, report.checked), (None, Checked::Newest));
+    drop(store);
+    break_page(pages[pages.len() - 1]);
+    is_moved_aside(dir.path(), Check::Auto);
+}

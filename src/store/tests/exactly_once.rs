@@ -119,7 +119,7 @@ proptest! {
                     let node = NODES[node];
                     let first = working.cursor(node, journal).saturating_add_signed(ahead + 1).max(1);
                     let after = first.saturating_sub(1 + asked);
-                    let taken = store.take(&piece(node, journal, first, len), Seq(after), at_s(0)).unwrap();
+                    let taken = take_after(&mut store, &piece(node, journal, first, len), Seq(after), at_s(0)).unwrap();
                     prop_assert_eq!(taken, working.take(node, journal, first, len, after));
                 }
                 Step::Commit => {
@@ -181,7 +181,7 @@ fn a_piece_beyond_what_was_undone_is_not_taken() {
     let next = take(&mut store, "pi-1", 1, 21, 10);
     assert_eq!(next, Taken { new: 0, duplicates: 0, hole: None, early: true, cursor: Seq(10) });
     // Asked for with 10 and beginning at 21 it says that the source has no 11 to 20 any more.
-    let later = store.take(&piece("pi-1", 1, 21, 10), Seq(10), at_s(3)).unwrap();
+    let later = take_after(&mut store, &piece("pi-1", 1, 21, 10), Seq(10), at_s(3)).unwrap();
     assert_eq!(later.hole, Some(SeqRange { first: Seq(11), last: Seq(20) }));
     assert_eq!((later.new, later.cursor), (10, Seq(30)));
     store.commit().unwrap();
@@ -228,13 +228,13 @@ fn what_cannot_be_is_refused_and_undoes_nothing() {
     };
     let mut stray = piece("pi-1", 1, 1, 3);
     stray.pack.channels.pop();
-    refused(store.take(&stray, Seq::ZERO, at_s(0)), "channel 1");
-    refused(store.take(&piece("pi-1", 0xa, 1, 3), Seq::ZERO, at_s(0)), "own");
+    refused(take_after(&mut store, &stray, Seq::ZERO, at_s(0)), "channel 1");
+    refused(take_after(&mut store, &piece("pi-1", 0xa, 1, 3), Seq::ZERO, at_s(0)), "own");
     let mut zero = piece("pi-1", 1, 1, 3);
     zero.first = Seq::ZERO;
-    refused(store.take(&zero, Seq::ZERO, at_s(0)), "begin at 1");
+    refused(take_after(&mut store, &zero, Seq::ZERO, at_s(0)), "begin at 1");
     zero.first = Seq(u64::MAX);
-    refused(store.take(&zero, Seq::ZERO, at_s(0)), "beyond");
+    refused(take_after(&mut store, &zero, Seq::ZERO, at_s(0)), "beyond");
     store.commit().unwrap();
     assert_eq!(everything(dir.path()).len(), 3);
 }

@@ -22,7 +22,7 @@ fn what_does_not_fit_is_undone_and_goes_in_later() {
     // Own readings and another node's in one group: neither half may stay.
     append(&mut store, 20);
     let big = piece("pi-1", 1, 1, 5000);
-    let error = store.take(&big, Seq::ZERO, at_s(0)).unwrap_err();
+    let error = take_after(&mut store, &big, Seq::ZERO, at_s(0)).unwrap_err();
     assert!(matches!(error, StoreError::Full { .. }), "{error}");
     assert_eq!(store.own().last, Seq(10));
     assert_eq!(store.cursor(&name("pi-1"), JournalId(1)).unwrap(), Seq::ZERO);
@@ -30,7 +30,7 @@ fn what_does_not_fit_is_undone_and_goes_in_later() {
     assert_eq!(everything(dir.path()).len(), 10);
 
     // Still full, again and again; small groups still fit.
-    assert!(matches!(store.take(&big, Seq::ZERO, at_s(0)), Err(StoreError::Full { .. })));
+    assert!(matches!(take_after(&mut store, &big, Seq::ZERO, at_s(0)), Err(StoreError::Full { .. })));
     assert_eq!(append(&mut store, 1), Seq(11));
     store.commit().unwrap();
 
@@ -50,7 +50,7 @@ fn dropping_old_readings_makes_room_on_a_full_disk() {
     store.commit().unwrap();
     limit_pages(&store, pages(&store));
     let more = piece("pi-1", 1, 5001, 1000);
-    assert!(matches!(store.take(&more, Seq(5000), at_s(0)), Err(StoreError::Full { .. })));
+    assert!(matches!(take_after(&mut store, &more, Seq(5000), at_s(0)), Err(StoreError::Full { .. })));
 
     let policy = Retention { max_age: Some(std::time::Duration::from_secs(2000)), ..Retention::default() };
     let mut dropped = 0;

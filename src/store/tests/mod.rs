@@ -1,5 +1,6 @@
 //! Tests of the store as its users see it, and the helpers that they share.
 
+mod crash;
 mod damage;
 mod exactly_once;
 mod export;
@@ -92,9 +93,19 @@ pub(super) fn append(store: &mut Store, len: u64) -> Seq {
     store.append(&pack("sink", 0xa, first, len)).unwrap()
 }
 
+/// Takes `piece` as the answer to a poll with the cursor `after`.
+pub(super) fn take_after(
+    store: &mut Store,
+    piece: &Readings,
+    after: Seq,
+    now: WallTime,
+) -> Result<Taken, StoreError> {
+    store.take(&Readings { after, ..piece.clone() }, now)
+}
+
 /// Takes a piece that was asked for with the place before it.
 pub(super) fn take(store: &mut Store, node: &str, journal: u64, first: u64, len: u64) -> Taken {
-    store.take(&piece(node, journal, first, len), Seq(first - 1), at_s(0)).unwrap()
+    take_after(store, &piece(node, journal, first, len), Seq(first - 1), at_s(0)).unwrap()
 }
 
 /// Everything in the store, as another process would read it: node and journal and seq to value.
@@ -119,11 +130,7 @@ pub(super) fn spans_are_right(store: &Store) {
     let wrong: i64 = store
         .db
         .query_row(
-            "WITH piece AS (
-                 SELECT source, first_seq, last_seq, min_time_us, max_time_us FROM span UNION ALL
-                 SELECT id, open_first_seq, taken_seq, open_min_time_us, open_max_time_us FROM source
-                 WHERE open_first_seq IS NOT NULL)
-             SELECT count(*) FROM (
+            "SELECT count(*) FROM (
                  SELECT 1 FROM piece WHERE
                      (SELECT count(*) FROM reading WHERE reading.source = piece.source
                       AND seq BETWEEN first_seq AND last_seq) <> last_seq - first_seq + 1

@@ -27,6 +27,14 @@ fn the_journal_keeps_its_identity() {
 }
 
 #[test]
+fn a_store_may_live_in_another_thread() {
+    fn is_send<T: Send + 'static>() {}
+    is_send::<Store>();
+    is_send::<Reader>();
+    is_send::<StoreError>();
+}
+
+#[test]
 fn under_a_new_name_the_own_journal_goes_on() {
     let dir = tempfile::tempdir().unwrap();
     let mut store = open(dir.path());

@@ -38,7 +38,7 @@ fn series_are_sorted_by_time_and_apart_by_journal() {
     // A clock that was set back.
     let mut back = piece("pi-1", 2, 11, 1);
     back.pack.readings[0].time = at_s(-100);
-    store.take(&back, Seq(10), at_s(0)).unwrap();
+    take_after(&mut store, &back, Seq(10), at_s(0)).unwrap();
     store.commit().unwrap();
     let series = Reader::open(dir.path()).unwrap().series(&Filter::default()).unwrap();
     let keys: Vec<_> =
@@ -136,7 +136,7 @@ fn stats_count_without_reading_everything() {
     let dir = tempfile::tempdir().unwrap();
     let mut store = open(dir.path());
     append(&mut store, 3);
-    store.take(&piece("pi-1", 1, 11, 100), Seq::ZERO, at_s(0)).unwrap();
+    take_after(&mut store, &piece("pi-1", 1, 11, 100), Seq::ZERO, at_s(0)).unwrap();
     store.commit().unwrap();
     let stats = Reader::open(dir.path()).unwrap().stats().unwrap();
     assert_eq!(stats.bytes, store.bytes().unwrap());
@@ -153,7 +153,7 @@ fn the_views_for_people_print_names_and_times() {
     let mut store = open(dir.path());
     let mut early = piece("pi-1", 1, 6, 2);
     early.pack.readings[0].time = WallTime::from_unix_micros(-1);
-    store.take(&early, Seq::ZERO, at_s(0)).unwrap();
+    take_after(&mut store, &early, Seq::ZERO, at_s(0)).unwrap();
     store.commit().unwrap();
     let sql =
         "SELECT node || '/' || chip || '/' || quantity, unit, time, value, err, journal, seq FROM readings";

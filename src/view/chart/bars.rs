@@ -29,9 +29,11 @@ const LINE_PX: f64 = 14.0;
 /// Names that are written upwards are cut at this length.
 const UPWARDS_MAX_PX: f64 = 110.0;
 /// From the lower end of a panel to its names: the half of an × that stands there, and some air.
-const NAMES_BELOW_PX: f64 = 8.0;
+const NAMES_BELOW_PX: f64 = 10.0;
+/// Above bars that hang from zero, this part of their length is free.
+const HANGING: f64 = 0.03;
 /// Room that a tick needs.
-const TICK_PX: f64 = 34.0;
+const TICK_PX: f64 = 44.0;
 
 /// One bar.
 pub(super) struct Bar {
@@ -70,7 +72,8 @@ pub(super) fn axis<C: Canvas>(sheet: &Sheet<C>, cell: Frame, bars: &[Bar]) -> Va
     let labels = sheet.px(if upwards(sheet, cell, bars) { 48.0 } else { 20.0 });
     let plot = (cell.height() - sheet.px(80.0)).max(sheet.px(50.0));
     let room = 1.0 + f64::from(labels) / f64::from(plot);
-    ValueAxis::standing((low * room, high * room), ticks)
+    // Bars that hang from zero leave room for an × there, below the heading.
+    ValueAxis::standing((low * room, (high * room).max(-low * HANGING)), ticks)
 }
 
 /// The room that the axis's labels take.
@@ -103,7 +106,8 @@ pub(super) fn draw_bars<C: Canvas>(
         sheet.text(label, (plot.left - sheet.px(6.0), y), SMALL_PX, FAINT_INK, Anchor::RIGHT)?;
     }
     sheet.rule((plot.left, plot.top), (plot.left, plot.bottom), spine)?;
-    let place = Place { width: plot.width() / i32::try_from(bars.len()).unwrap_or(1).max(1), upwards };
+    let width = plot.width() / i32::try_from(bars.len()).unwrap_or(1).max(1);
+    let place = Place { width, upwards, upright: axis.fraction(0.0) < 0.9 };
     let labels_every = (sheet.px(LINE_PX) / place.width.max(1) + 1).unsigned_abs() as usize;
     for (at, bar) in bars.iter().enumerate() {
         let middle = at as f64 + 0.5;
@@ -127,6 +131,8 @@ struct Place {
     width: i32,
     /// Whether names and values are written upwards, for want of width.
     upwards: bool,
+    /// Whether there is more room above zero than below: what has no bar is then written above.
+    upright: bool,
 }
 
 /// Whether a name or a value is wider than a bar's place.
@@ -173,8 +179,8 @@ fn draw_bar<C: Canvas>(
             sheet.block(Frame { left: tip.0 - half, right: tip.0 + half, top, bottom }, bar.color)?;
             (brief(value, decimals), INK, tip.1 <= zero.1)
         }
-        Height::Err(reason) => (reason.to_string(), FAINT_INK, true),
-        Height::None => ("no reading".into(), FAINT_INK, true),
+        Height::Err(reason) => (reason.to_string(), FAINT_INK, place.upright),
+        Height::None => ("no reading".into(), FAINT_INK, place.upright),
     };
     if place.width < sheet.px(LINE_PX) - 1 {
         return Ok(());

@@ -4,7 +4,7 @@
 use super::marks;
 use super::palette::Look;
 use super::sheet::{
-    Anchor, Drawn, FAINT_INK, Frame, HEADING_PX, INK, LABEL_PX, Pen, SMALL_PX, Sheet, TITLE_PX, fitted,
+    Anchor, Drawn, FAINT_INK, Frame, HEADING_PX, INK, LABEL_PX, Pen, SMALL_PX, Scale, Sheet, TITLE_PX, fitted,
 };
 use crate::view::Tally;
 use crate::view::canvas::Canvas;
@@ -17,12 +17,14 @@ const LINE_PX: f64 = 17.0;
 const SAMPLE_PX: f64 = 24.0;
 /// The legend has no more lines; nodes that do not fit are counted.
 const LEGEND_LINES_MAX: usize = 3;
+/// No picture has room for more nodes in its legend.
+const LEGEND_NODES_MAX: usize = 200;
 /// The footer has no more lines.
 const FOOTER_LINES_MAX: usize = 3;
 /// The footer names so many kinds of ERR; the others are counted.
 const FOOTER_ERRORS_MAX: usize = 8;
 /// No label in a legend is wider.
-const LABEL_WIDTH_MAX_PX: f64 = 220.0;
+const LABEL_WIDTH_MAX_PX: f64 = 250.0;
 /// From a panel's upper edge to its plot: the heading.
 const HEADING_ROOM_PX: f64 = 24.0;
 
@@ -79,68 +81,56 @@ fn legend<C: Canvas>(
     nodes: Vec<Entry>,
     others: Vec<Entry>,
 ) -> Result<i32, plotters::drawing::DrawingAreaErrorKind<C::ErrorType>> {
-    let (entries, lines) = fit_legend(sheet, room, nodes, others);
-    for (at, entry) in places(sheet, room, &entries).into_iter().zip(&entries) {
-        let (x, line) = at;
-        let y = room.top + sheet.px(LINE_PX * (line as f64 + 0.5));
-        sample(sheet, (x, y), entry.sample)?;
+    let entries = fit_legend(sheet.scale(), room, nodes, others);
+    let y_of = |line: usize| room.top + sheet.px(LINE_PX * (line as f64 + 0.5));
+    for (entry, (x, line)) in &entries {
+        sample(sheet, (*x, y_of(*line)), entry.sample)?;
         let text_x = x + sheet.px(sample_px(entry.sample));
-        sheet.text(&entry.label, (text_x, y), LABEL_PX, INK, Anchor::LEFT)?;
+        sheet.text(&entry.label, (text_x, y_of(*line)), LABEL_PX, INK, Anchor::LEFT)?;
     }
+    let lines = entries.last().map_or(0, |(_, (_, line))| line + 1);
     Ok(room.top + sheet.px(LINE_PX * lines as f64 + 4.0))
 }
 
-/// The entries that fit, and how many lines they take.
-fn fit_legend<C: Canvas>(
-    sheet: &Sheet<C>,
-    room: Frame,
-    mut nodes: Vec<Entry>,
-    others: Vec<Entry>,
-) -> (Vec<Entry>, usize) {
-    let shorten = |mut entry: Entry| {
-        entry.label = fitted(sheet.scale(), &entry.label, LABEL_PX, sheet.px(LABEL_WIDTH_MAX_PX));
-        entry
+/// Where an entry begins: x, and the number of its line.
+type Place = (i32, usize);
+
+/// The entries that fit, and their places.
+fn fit_legend(scale: Scale, room: Frame, nodes: Vec<Entry>, others: Vec<Entry>) -> Vec<(Entry, Place)> {
+    let sized = |mut entry: Entry| {
+        entry.label = fitted(scale, &entry.label, LABEL_PX, scale.px(LABEL_WIDTH_MAX_PX));
+        let width = scale.px(sample_px(entry.sample)) + scale.text_width(&entry.label, LABEL_PX);
+        (entry, width)
     };
     let total = nodes.len();
-    // No line holds an entry for every pixel: with thousands of nodes this saves measuring them all.
-    nodes.truncate(LEGEND_LINES_MAX * 100);
-    let mut nodes: Vec<Entry> = nodes.into_iter().map(shorten).collect();
-    let mut others: Vec<Entry> = others.into_iter().map(shorten).collect();
+    let nodes: Vec<_> = nodes.into_iter().take(LEGEND_NODES_MAX).map(sized).collect();
+    let others: Vec<_> = others.into_iter().map(sized).collect();
+    let mut kept = nodes.len();
     loop {
-        let more = total - nodes.len();
-        let rest = (more > 0).then(|| Entry { sample: Sample::None, label: format!("+{more} more") });
-        let count = nodes.len() + usize::from(rest.is_some());
-        let mut entries: Vec<Entry> = nodes;
-        entries.extend(rest);
-        entries.append(&mut others);
-        let lines = places(sheet, room, &entries).last().map_or(0, |(_, line)| line + 1);
-        if lines <= LEGEND_LINES_MAX || count == 0 {
-            return (entries, lines);
+        let more = total - kept;
+        let rest = (more > 0).then(|| sized(Entry { sample: Sample::None, label: format!("+{more} more") }));
+        let widths = nodes.iter().take(kept).chain(&rest).chain(&others).map(|(_, width)| *width);
+        let places = places(room, widths, scale.px(18.0));
+        if kept == 0 || places.last().is_none_or(|(_, line)| *line < LEGEND_LINES_MAX) {
+            let entries = nodes.into_iter().take(kept).chain(rest).chain(others);
+            return entries.map(|(entry, _)| entry).zip(places).collect();
         }
-        others = entries.split_off(count);
-        let kept = total - more;
-        entries.truncate(kept.saturating_sub(1));
-        nodes = entries;
-        if nodes.is_empty() && more == total {
-            nodes.extend(others.drain(..).take(LEGEND_LINES_MAX));
-            return (nodes, LEGEND_LINES_MAX);
-        }
+        kept -= 1;
     }
 }
 
-/// Where each entry begins: x, and the number of its line.
-fn places<C: Canvas>(sheet: &Sheet<C>, room: Frame, entries: &[Entry]) -> Vec<(i32, usize)> {
+/// Where entries of these widths begin, one after the other, in lines.
+fn places(room: Frame, widths: impl Iterator<Item = i32>, between: i32) -> Vec<Place> {
     let (mut x, mut line) = (room.left, 0);
-    let mut places = Vec::with_capacity(entries.len());
-    for entry in entries {
-        let width = sheet.px(sample_px(entry.sample)) + sheet.scale().text_width(&entry.label, LABEL_PX);
+    let place = |width: i32| {
         if x > room.left && x + width > room.right {
             (x, line) = (room.left, line + 1);
         }
-        places.push((x, line));
-        x += width + sheet.px(18.0);
-    }
-    places
+        let place = (x, line);
+        x += width + between;
+        place
+    };
+    widths.map(place).collect()
 }
 
 /// How much room a sample takes before its label.

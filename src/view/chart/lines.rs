@@ -10,6 +10,12 @@ use crate::view::{Average, Averages, Columns, Downsampler, ErrAs, ErrMarks, Poin
 /// Readings are marked one by one when each has so much room, in columns.
 const MARKED_FROM_COLUMNS: usize = 7;
 
+/// The lines of a panel share so many columns: hundreds of nodes are thinned more, so that a picture of them takes
+/// no longer. Every line still has its extremes at their times.
+const COLUMNS_SHARED: u32 = 32_768;
+/// However many lines there are, each has so many columns.
+const COLUMNS_LEAST: u32 = 32;
+
 /// What a panel shows, down-sampled.
 pub(super) struct PanelLines {
     /// A line for each channel.
@@ -38,7 +44,9 @@ impl PanelLines {
     /// Thins `panel` down to `columns`.
     pub(super) fn new(panel: &Panel<'_>, rounds: &[Round], columns: Columns, err: ErrAs) -> Self {
         let mut errs = BTreeMap::new();
-        let channels = panel.channels.iter().map(|c| line(c, columns, err, &mut errs)).collect();
+        let lines = u32::try_from(panel.channels.len()).unwrap_or(u32::MAX).max(1);
+        let thinned = columns.at_most((COLUMNS_SHARED / lines).max(COLUMNS_LEAST));
+        let channels = panel.channels.iter().map(|c| line(c, (thinned, columns), err, &mut errs)).collect();
         add_node_down(panel, rounds, columns, err, &mut errs);
         let mut lines = Self { channels, errs, avg: Vec::new(), avg_ok: Vec::new(), n: 0, n_ok: 0 };
         if panel.channels.len() > 1 {
@@ -98,13 +106,13 @@ impl AvgOk {
 
 fn line(
     channel: &Channel<'_>,
-    columns: Columns,
+    (thinned, columns): (Columns, Columns),
     err: ErrAs,
     errs: &mut BTreeMap<usize, (Look, ErrMarks)>,
 ) -> Line {
     let points = channel.points;
     let median = median_interval(points.len(), |at| points.get(at).map(|(time, _)| *time));
-    let mut line = Downsampler::new(columns, gap_after(median));
+    let mut line = Downsampler::new(thinned, gap_after(median));
     for (time, value) in points {
         match value {
             Ok(good) => line.push(*time, *good),

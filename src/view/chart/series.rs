@@ -29,7 +29,7 @@ const TIME_AXIS_PX: f64 = 34.0;
 /// Room that a tick with its label needs.
 const TIME_TICK_PX: f64 = 92.0;
 /// Room that a tick needs on an upright axis.
-const VALUE_TICK_PX: f64 = 30.0;
+const VALUE_TICK_PX: f64 = 36.0;
 /// Free time at both ends of the axis, as a part of the span: one in so many.
 const TIME_MARGIN: u32 = 60;
 /// Free time around a single moment.
@@ -67,7 +67,8 @@ impl<'a> TimeSeries<'a> {
                 others.push(Entry { sample: Sample::Line(AVG), label: label.into() });
             }
             if any_err || !zero {
-                others.push(Entry { sample: Sample::Line(AVG_OK), label: "avg_ok (good only)".into() });
+                let label = if zero { "avg_ok (good only), where it differs" } else { "avg_ok (good only)" };
+                others.push(Entry { sample: Sample::Line(AVG_OK), label: label.into() });
             }
         }
         if zero && !self.tally.errors.is_empty() {

@@ -26,7 +26,7 @@ const SQUEEZE_FROM: f64 = 1.0;
 /// Where zero lies, and where the squeezed piece ends, as parts of the axis from the end where zero is.
 const SQUEEZED: Range<f64> = 0.08..0.24;
 /// No axis is given more ticks than this, however high it is.
-const TICKS_WANTED_MAX: usize = 9;
+const TICKS_WANTED_MAX: usize = 8;
 /// No axis has more ticks than this, whatever the steps come to.
 const TICKS_MAX: usize = 20;
 /// Numbers from here on, or below the other, are written with a power of ten in the heading.
@@ -69,7 +69,8 @@ impl ValueAxis {
             None => with_margins(low, high, with_zero),
         };
         let mut axis = Self { low, high, squeeze, ticks: Vec::new(), factor: String::new() };
-        axis.label(ticks_wanted.clamp(2, TICKS_WANTED_MAX));
+        let part = if squeeze.is_some() { 1.0 - SQUEEZED.end } else { 1.0 };
+        axis.label(ticks_wanted.clamp(2, TICKS_WANTED_MAX), part);
         axis
     }
 
@@ -77,7 +78,7 @@ impl ValueAxis {
     pub(super) fn standing((low, high): (f64, f64), ticks_wanted: usize) -> Self {
         let (low, high) = range_of((low.min(0.0), high.max(0.0)));
         let mut axis = Self { low, high, squeeze: None, ticks: Vec::new(), factor: String::new() };
-        axis.label(ticks_wanted.clamp(2, TICKS_WANTED_MAX));
+        axis.label(ticks_wanted.clamp(2, TICKS_WANTED_MAX), 1.0);
         axis
     }
 
@@ -112,17 +113,19 @@ impl ValueAxis {
         }
     }
 
-    fn label(&mut self, wanted: usize) {
+    /// Sets the ticks: about `wanted` on all of the height, of which they take `part`.
+    fn label(&mut self, wanted: usize, part: f64) {
+        // In a squeezed axis ticks keep away from the break, where they would run into its mark.
         let (low, high) = match self.squeeze {
             None => (self.low, self.high),
-            Some(Squeeze::Below(bend)) => (bend, self.high),
-            Some(Squeeze::Above(bend)) => (self.low, bend),
+            Some(Squeeze::Below(bend)) => (bend + MARGIN * (self.high - bend), self.high),
+            Some(Squeeze::Above(bend)) => (self.low, bend - MARGIN * (bend - self.low)),
         };
         let largest = low.abs().max(high.abs());
         let exponent = if (PLAIN_FROM..PLAIN_BELOW).contains(&largest) { 0 } else { engineering(largest) };
         // In two halves: 10^-300 and 10^300 are numbers, 10^309 is not.
         let unscaled = |value: f64| value / 10f64.powi(exponent / 2) / 10f64.powi(exponent - exponent / 2);
-        let step = nice_step((high - low) / wanted as f64);
+        let step = nice_step((high - low) / (wanted as f64 * part));
         let decimals = decimals(unscaled(step));
         let first = (low / step).ceil();
         let values = (0..TICKS_MAX).map(|count| (first + count as f64) * step);
@@ -130,7 +133,7 @@ impl ValueAxis {
         self.ticks = within.map(|value| (value, number(unscaled(value), decimals))).collect();
         if self.ticks.len() < 2 && wanted < TICKS_MAX {
             // One tick gives no measure.
-            return self.label(wanted + 2);
+            return self.label(wanted + 2, part);
         }
         if self.squeeze.is_some() {
             self.ticks.push((0.0, "0".into()));
@@ -187,11 +190,15 @@ fn with_margins(low: f64, high: f64, with_zero: bool) -> (f64, f64) {
     (low - margin, high + margin)
 }
 
-/// The next of 1, 2, 5 times a power of ten.
-fn nice_step(least: f64) -> f64 {
-    let power = 10f64.powf(least.log10().floor());
-    let nice = [1.0, 2.0, 5.0].into_iter().find(|nice| least <= nice * power * (1.0 + 1e-9));
-    nice.unwrap_or(10.0) * power
+/// The nearest of 1, 2, 5 times a power of ten.
+fn nice_step(wanted: f64) -> f64 {
+    let power = 10f64.powf(wanted.log10().floor());
+    match wanted / power {
+        part if part < 1.5 => power,
+        part if part < 3.5 => 2.0 * power,
+        part if part < 7.5 => 5.0 * power,
+        _ => 10.0 * power,
+    }
 }
 
 /// How many digits after the point a step needs.

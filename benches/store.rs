@@ -1,5 +1,6 @@
-//! How fast the store is, beside bare SQLite inserting the same rows in the same run. A measurement, not a test:
-//! `cargo test --release --test store_speed -- --ignored --nocapture`
+//! How fast the store is, beside bare SQLite inserting the same rows in the same run. 
+//! `cargo bench --bench store`
+#![expect(clippy::unwrap_used, reason = "a measurement stops at the first surprise")]
 
 use std::path::Path;
 use std::sync::Arc;
@@ -111,9 +112,7 @@ fn bare(dir: &Path, batches: &[Readings]) {
     db.execute_batch("COMMIT").unwrap();
 }
 
-#[test]
-#[ignore = "a measurement, for a release build"]
-fn store_speed() {
+fn main() {
     let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let batches = batches();
     for _ in 0..2 {
@@ -125,7 +124,7 @@ fn store_speed() {
     let mut store = open(dir.path());
     measure("Store::take, all duplicates", READINGS, || {
         for piece in &batches {
-            store.take(piece, Seq(piece.first.0 - 1), WallTime::default()).unwrap();
+            store.take(piece, WallTime::default()).unwrap();
         }
     });
     measure("Store::append", 500_000, || {
@@ -193,7 +192,7 @@ fn fill(dir: &Path, batches: &[Readings]) {
     let mut store = open(dir);
     let mut open = 0;
     for piece in batches {
-        let taken = store.take(piece, Seq(piece.first.0 - 1), WallTime::default()).unwrap();
+        let taken = store.take(piece, WallTime::default()).unwrap();
         assert_eq!(taken.new, BATCH);
         open += BATCH;
         if open % COMMIT == 0 {
