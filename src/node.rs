@@ -21,6 +21,11 @@ mod guests;
 
 use guests::Guests;
 
+/// Longest id of a message that is echoed, in characters: a peer that numbers with more gets so much of it back.
+const ID_MAX_CHARS: usize = 100;
+/// Most of a peer's words that are told or sent back, in characters.
+const TEXT_MAX_CHARS: usize = 200;
+
 /// What a node is at its start: what the store knows, and its role.
 #[derive(Clone, Debug)]
 pub struct NodeConfig {
@@ -216,17 +221,22 @@ impl fmt::Display for Report {
         match self {
             Report::Primary(report) => report.fmt(f),
             Report::Foreign { from, message, readings } => {
-                let text: String = message.to_string().chars().take(200).collect();
-                write!(f, "{from}: {text} ({readings} readings)")
+                write!(f, "{from}: {} ({readings} readings)", head(&message.to_string(), TEXT_MAX_CHARS))
             }
-            Report::Offence { from, error, closed: false } => write!(f, "{from}: {error}"),
-            Report::Offence { from, error, closed: true } => write!(f, "{from}: {error}; its link is closed"),
+            Report::Offence { from, error, closed } => {
+                let end = if *closed { "; its link is closed" } else { "" };
+                write!(f, "{from}: {}{end}", head(&error.to_string(), TEXT_MAX_CHARS))
+            }
             Report::Complaint { from, text } => {
-                let text: String = text.chars().take(200).collect();
-                write!(f, "{from} complains: {text}")
+                write!(f, "{from} complains: {}", head(text, TEXT_MAX_CHARS))
             }
         }
     }
+}
+
+/// The beginning of a text, in whole characters.
+fn head(text: &str, max_chars: usize) -> String {
+    text.chars().take(max_chars).collect()
 }
 
 /// The machine.
@@ -370,6 +380,7 @@ impl Node {
 
     fn message(&mut self, now: Now, link: LinkId, message: Message) {
         let Message { id, sender, body, .. } = message;
+        let id = head(&id, ID_MAX_CHARS);
         match body {
             Body::Poll(poll) => self.secondary.poll(link, id, sender, poll),
             Body::Readings(readings) => self.readings(now, link, readings),
@@ -383,11 +394,13 @@ impl Node {
             }
             Body::Status(_) | Body::Pong => {}
             Body::Error { re, text } => {
-                if let Some(primary) = &mut self.primary {
-                    primary.error(now, link, &re, &text);
+                // What a polled peer refuses is told by the primary.
+                let is_answer =
+                    self.primary.as_mut().is_some_and(|primary| primary.error(now, link, &re, &text));
+                if !is_answer && self.guests.complain(link) {
+                    let from = self.guests.label(link);
+                    self.outputs.push_back(Output::Report(Report::Complaint { from, text }));
                 }
-                let from = self.guests.label(link);
-                self.outputs.push_back(Output::Report(Report::Complaint { from, text }));
             }
             Body::Unknown { key } => {
                 let text = format!("key {key:?} is not known here; known keys are {}", KNOWN_KEYS.join(", "));
@@ -404,7 +417,8 @@ impl Node {
             _ => {
                 let text = "READINGS: nobody here asked for them; a primary takes them in answer to its POLL"
                     .to_owned();
-                let error = self.send(link, Body::Error { re: readings.re, text });
+                let re = head(&readings.re, ID_MAX_CHARS);
+                let error = self.send(link, Body::Error { re, text });
                 self.outputs.push_back(error);
             }
         }
@@ -428,13 +442,13 @@ impl Node {
         let from = self.guests.label(link);
         let closed = error.is_fatal() || self.guests.offend(link);
         let re = match &error {
-            WireError::BadValue { id, .. } => id.clone(),
+            WireError::BadValue { id, .. } => head(id, ID_MAX_CHARS),
             _ => String::new(),
         };
-        let reply = self.send(link, Body::Error { re, text: error.to_string() });
+        let why = head(&error.to_string(), TEXT_MAX_CHARS);
+        let reply = self.send(link, Body::Error { re, text: why.clone() });
         self.outputs.push_back(reply);
         if closed {
-            let why = error.to_string();
             self.forget(link);
             if let Some(primary) = &mut self.primary {
                 primary.link_down(now, link, &why);

@@ -1,1 +1,329 @@
+//! The node as a whole: what it answers, what it bounds, and (in `world`) what several of them keep among themselves.
+//! A seed that fails is printed; `PISINK_SEED=n cargo nextest run no_acknowledged --no-capture` runs it again and
+//! tells every step, `PISINK_SEEDS=n` runs so many and says how many fail.
 
+use std::collections::BTreeSet;
+
+use super::*;
+use crate::model::PollRequest;
+use crate::proto::contract::{Machine, Watched, at, for_seeds};
+use crate::wire::{LineDecoder, encode};
+
+#[path = "node/world_tests.rs"]
+mod world;
+
+use world::World;
+
+impl Machine for Node {
+    type Output = Output;
+    fn handle_timeout(&mut self, now: Now) {
+        Node::handle_timeout(self, now);
+    }
+    fn poll_timeout(&self) -> Option<(Instant, &'static str)> {
+        Node::poll_timeout(self)
+    }
+    fn poll_output(&mut self) -> Option<Output> {
+        Node::poll_output(self)
+    }
+    fn outputs_max(&self) -> usize {
+        self.primary.as_ref().map_or(0, Machine::outputs_max) + 4
+    }
+}
+
+fn name(text: &str) -> NodeName {
+    NodeName::new(text).unwrap()
+}
+
+const OWN: JournalId = JournalId(0xa);
+const LINK: LinkId = LinkId(1);
+
+fn node(role: Role) -> Watched<Node> {
+    let config = NodeConfig {
+        name: name("pi-2"),
+        journal: OWN,
+        boot: BootId(7),
+        last: Seq(5),
+        consumers: BTreeMap::new(),
+        role,
+    };
+    let mut node = Watched::new(Node::new(config, at(Instant::ZERO)), Instant::ZERO);
+    node.timeout();
+    tell(&mut node, Input::LinkUp { link: LINK, peer: None, remote: IpAddr::from([10, 0, 0, 7]) });
+    node
+}
+
+fn primary(peers: usize) -> Watched<Node> {
+    node(Role::Primary(PollConfig {
+        peers: (0..peers).map(|n| (format!("10.0.0.{n}:7000"), None)).collect(),
+        cursors: BTreeMap::new(),
+        poll_interval: Duration::from_secs(1),
+        deadline: Duration::from_millis(400),
+        last_round: 0,
+        seed: 1,
+    }))
+}
+
+fn tell(node: &mut Watched<Node>, input: Input) -> Vec<Output> {
+    node.input(|machine, now| machine.handle_input(now, input))
+}
+
+/// What comes of one line of bytes, read as the event loop reads it.
+fn hear(node: &mut Watched<Node>, link: LinkId, line: &str) -> Vec<Output> {
+    let (mut decoder, mut bytes, mut outputs) = (LineDecoder::default(), line.as_bytes(), Vec::new());
+    while let Some(message) = decoder.next(&mut bytes) {
+        let input = match message {
+            Ok(message) => Input::Message { link, message },
+            Err(error) => Input::Offence { link, error },
+        };
+        outputs.extend(tell(node, input));
+    }
+    outputs
+}
+
+fn sent(outputs: &[Output]) -> Vec<&Message> {
+    let mut messages = Vec::new();
+    for output in outputs {
+        if let Output::Send(_, message) | Output::SendStatus(_, message) = output {
+            messages.push(message);
+        }
+    }
+    messages
+}
+
+/// The one error that was sent: to which message, and its text.
+fn fault(outputs: &[Output]) -> (&str, &str) {
+    match sent(outputs)[..] {
+        [Message { body: Body::Error { re, text }, .. }] => (re, text),
+        ref other => panic!("{other:?}"),
+    }
+}
+
+fn reports(outputs: &[Output]) -> usize {
+    outputs.iter().filter(|output| matches!(output, Output::Report(_))).count()
+}
+
+#[test]
+fn a_ping_is_answered_with_its_id_and_a_status_with_what_is_known() {
+    let mut node = node(Role::Secondary);
+    let outputs = hear(&mut node, LINK, "{\"key\":\"PING\",\"id\":\"a7\"}\n");
+    assert_eq!((sent(&outputs)[0].id.as_str(), &sent(&outputs)[0].body), ("a7", &Body::Pong));
+    let outputs = hear(&mut node, LINK, "{\"key\":\"STATUS\",\"id\":8}\n");
+    let Body::Status(status) = &sent(&outputs)[0].body else { panic!("{outputs:?}") };
+    assert_eq!(
+        (&status["node"], &status["last"], &status["role"]),
+        (&json!("pi-2"), &json!(5), &json!("secondary"))
+    );
+    assert_eq!(sent(&outputs)[0].id, "8");
+}
+
+#[test]
+fn what_is_not_understood_is_answered_with_what_would_be() {
+    let mut node = node(Role::Secondary);
+    let outputs = hear(&mut node, LINK, "{\"key\":\"POLLEN\",\"id\":4}\n");
+    let (re, text) = fault(&outputs);
+    assert_eq!(re, "4");
+    assert!(text.contains("POLLEN") && text.contains("READINGS"), "{text}");
+    let outputs = hear(&mut node, LINK, "{\"key\":\"POLL\",\"id\":5,\"value\":{}}\n");
+    assert_eq!(fault(&outputs).0, "5");
+}
+
+#[test]
+fn readings_that_nobody_asked_for_are_not_taken() {
+    let line = "{\"key\":\"READINGS\",\"value\":{\"re\":\"9\",\"node\":\"x\",\"journal\":\"00000000000000bb\",\
+                \"boot\":\"00000000000000000000000000000001\",\"after\":0,\"first\":1,\"last\":1,\
+                \"pack\":[{\"n\":\"x/c/q\",\"v\":1}]}}\n";
+    for mut node in [node(Role::Secondary), primary(1)] {
+        let outputs = hear(&mut node, LINK, line);
+        assert_eq!(fault(&outputs).0, "9");
+        assert_eq!(outputs.len(), 1, "{outputs:?}");
+    }
+}
+
+#[test]
+fn what_a_script_says_goes_into_the_own_journal() {
+    let mut node = node(Role::Secondary);
+    let outputs = hear(&mut node, LINK, "{\"msg\": \"rtemp:22.10,winds:ERR,\"}\r");
+    let [Output::Report(Report::Foreign { readings: 2, .. }), Output::Append(pack)] = &outputs[..] else {
+        panic!("{outputs:?}")
+    };
+    assert_eq!(pack.channels[0].to_string(), "10.0.0.7/json/temperature");
+    assert_eq!(pack.readings[0].time, at(node.now()).wall);
+    assert!(matches!(
+        hear(&mut node, LINK, "{\"msg\": \"still alive\"}\r")[..],
+        [Output::Report(Report::Foreign { readings: 0, .. })]
+    ));
+}
+
+#[test]
+fn a_script_without_end_is_logged_a_few_times_and_journalled_always() {
+    let mut node = node(Role::Secondary);
+    let outputs: Vec<Output> = (0..500).flat_map(|_| hear(&mut node, LINK, "{\"msg\": 1}\r")).collect();
+    assert_eq!(reports(&outputs), 20);
+    assert_eq!(outputs.iter().filter(|output| matches!(output, Output::Append(_))).count(), 500);
+}
+
+#[test]
+fn a_link_that_talks_nonsense_is_closed_after_a_while() {
+    let mut node = node(Role::Secondary);
+    let closes = |outputs: &[Output]| outputs.iter().any(|output| matches!(output, Output::Close(LINK, _)));
+    for _ in 0..15 {
+        let outputs = hear(&mut node, LINK, "nonsense\n");
+        assert!(!closes(&outputs) && fault(&outputs).1.contains("no JSON"));
+    }
+    assert!(closes(&hear(&mut node, LINK, "nonsense\n")));
+    assert!(!closes(&hear(&mut node, LinkId(2), "nonsense\n")));
+}
+
+#[test]
+fn a_peer_whose_bytes_cannot_be_followed_any_more_is_dropped_and_tried_again() {
+    let mut node = primary(1);
+    let link = LinkId(5);
+    tell(&mut node, Input::LinkUp { link, peer: Some(PeerIx(0)), remote: IpAddr::from([10, 0, 0, 1]) });
+    let outputs = tell(&mut node, Input::Offence { link, error: WireError::Oversize { max_bytes: 9 } });
+    assert!(outputs.iter().any(|output| matches!(output, Output::Close(closed, _) if *closed == link)));
+    let outputs = node.run_until(node.now() + Duration::from_secs(1));
+    assert!(outputs.iter().any(|output| matches!(output, Output::Connect { .. })));
+}
+
+#[test]
+fn a_flood_of_errors_is_told_a_few_times_and_answered_never() {
+    let mut node = primary(1);
+    let line = "{\"key\":\"ERROR\",\"value\":{\"re\":\"1\",\"text\":\"no\"}}\n";
+    let outputs: Vec<Output> = (0..500).flat_map(|_| hear(&mut node, LINK, line)).collect();
+    assert_eq!((reports(&outputs), outputs.len()), (20, 20));
+}
+
+#[test]
+fn a_refused_poll_is_told_once_though_two_might_tell_it() {
+    let mut node = primary(1);
+    let link = LinkId(5);
+    let up = Input::LinkUp { link, peer: Some(PeerIx(0)), remote: IpAddr::from([10, 0, 0, 1]) };
+    let outputs = tell(&mut node, up);
+    let id = &sent(&outputs)[0].id;
+    let line = format!("{{\"key\":\"ERROR\",\"value\":{{\"re\":\"{id}\",\"text\":\"no\"}}}}\n");
+    let outputs = hear(&mut node, link, &line);
+    let told =
+        outputs.iter().filter(|output| matches!(output, Output::Report(report) if report.is_warning()));
+    assert_eq!(told.count(), 1);
+}
+
+#[test]
+fn long_words_of_a_peer_are_neither_sent_back_nor_logged_whole() {
+    let mut node = node(Role::Secondary);
+    let long = "x".repeat(500_000);
+    for line in [
+        format!("{{\"key\":\"POLL\",\"id\":\"{long}\",\"value\":{{\"after\":0,\"taken\":0,\"max\":1}}}}\n"),
+        format!("{{\"key\":\"POLL\",\"id\":\"{long}\",\"value\":{{\"after\":\"{long}\"}}}}\n"),
+        format!("{{\"key\":\"{long}\",\"id\":\"{long}\"}}\n"),
+        format!("{{\"key\":\"PING\",\"id\":\"{long}\"}}\n"),
+        format!("{{\"key\":\"ERROR\",\"value\":{{\"re\":\"{long}\",\"text\":\"{long}\"}}}}\n"),
+        format!("{long}\n"),
+    ] {
+        for output in hear(&mut node, LINK, &line) {
+            match output {
+                Output::Send(_, message) => {
+                    let mut bytes = Vec::new();
+                    encode(&message, crate::model::WallTime::default(), &mut bytes);
+                    assert!(bytes.len() < 1_000, "{} bytes for {:.60}", bytes.len(), line);
+                }
+                Output::Report(report) => assert!(report.to_string().len() < 400, "{:.60}", line),
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn a_link_that_the_primary_drops_is_forgotten() {
+    let mut node = primary(1);
+    for link in 5..25 {
+        tell(
+            &mut node,
+            Input::LinkUp { link: LinkId(link), peer: Some(PeerIx(0)), remote: IpAddr::from([10, 0, 0, 1]) },
+        );
+        // Its poll is never answered.
+        let outputs = node.run_until(node.now() + Duration::from_secs(4));
+        assert!(outputs.iter().any(|output| matches!(output, Output::Disconnect(PeerIx(0)))));
+        assert_eq!(node.machine().guests.links(), 1, "the one that somebody else opened");
+    }
+}
+
+#[test]
+fn it_keeps_the_contract_whatever_comes() {
+    for_seeds(200, |seed| {
+        let mut rng = fastrand::Rng::with_seed(seed);
+        let mut node = if rng.bool() { primary(3) } else { node(Role::Secondary) };
+        for _ in 0..300 {
+            let link = LinkId(rng.u64(1..12));
+            let input = random_input(&mut rng, link);
+            tell(&mut node, input);
+            if rng.u8(0..4) == 0 {
+                let until = node.now() + Duration::from_millis(rng.u64(0..3_000));
+                node.run_until(until);
+            }
+            node.timeout();
+        }
+    });
+}
+
+fn random_input(rng: &mut fastrand::Rng, link: LinkId) -> Input {
+    let peer = PeerIx(rng.usize(0..4));
+    let (journal, seq) = (JournalId(rng.u64(0..4)), Seq(rng.u64(0..30)));
+    let body = match rng.u8(0..9) {
+        0 => Body::Ping,
+        1 => Body::StatusRequest,
+        2 => Body::Unknown { key: "WHAT".into() },
+        3 => Body::Foreign(json!({"msg": rng.u32(..), "sender": format!("s{}", rng.u8(..))})),
+        4 => Body::Error { re: rng.u32(0..20).to_string(), text: "no".into() },
+        5 | 6 => {
+            let taken = Seq(rng.u64(0..30));
+            let journal = [None, Some(OWN), Some(journal)][rng.usize(0..3)];
+            Body::Poll(PollRequest { journal, after: seq, taken, max: rng.u32(..) })
+        }
+        _ => Body::Readings(Readings {
+            re: rng.u32(0..20).to_string(),
+            node: name("x"),
+            journal,
+            boot: BootId(1),
+            after: seq,
+            first: seq.next(),
+            last: Seq(rng.u64(..)),
+            pack: Pack::default(),
+        }),
+    };
+    match rng.u8(0..12) {
+        0 => Input::LinkUp { link, peer: rng.bool().then_some(peer), remote: IpAddr::from([10, 0, 0, 3]) },
+        1 => Input::LinkFailed { peer, why: "refused".into() },
+        2 => Input::LinkDown { link, why: "reset".into() },
+        3 => Input::Offence { link, error: WireError::NotJson { why: "no".into(), excerpt: "x".into() } },
+        4 => Input::Appended(seq),
+        5 => Input::Piece { link, piece: Ok((seq.next(), BootId(1), Pack::default())) },
+        6 => Input::Taken { journal, cursor: seq },
+        7 => Input::Refused { journal },
+        _ => {
+            let message =
+                Message { id: "1".into(), to: None, sender: Some(name("s")), timestamp: None, body };
+            Input::Message { link, message }
+        }
+    }
+}
+
+/// Worlds that one run of the tests looks at.
+const WORLDS: u64 = 300;
+
+#[test]
+fn no_acknowledged_reading_is_ever_missing_and_in_the_end_none_at_all() {
+    for_seeds(WORLDS, |seed| World::new(seed).run_to_the_end());
+}
+
+#[test]
+fn one_seed_gives_one_run() {
+    let fingerprint = |seed| {
+        let mut world = World::new(seed);
+        world.run_to_the_end();
+        world.fingerprint
+    };
+    let runs: BTreeSet<u64> = (1..6).map(fingerprint).collect();
+    assert_eq!(runs.len(), 5);
+    assert_eq!((1..6).map(fingerprint).collect::<BTreeSet<u64>>(), runs);
+}

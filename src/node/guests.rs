@@ -15,7 +15,7 @@ use crate::proto::{LinkId, foreign};
 const CHIP: &str = "json";
 /// A link is closed at its so-manieth line that is no message.
 const OFFENCES_MAX: u32 = 16;
-/// So many of a link's messages are told; the others are counted.
+/// So many of a link's messages are told, and so many of its complaints; the others are counted or passed over.
 const TOLD_MAX: u64 = 20;
 /// Most different names that links may give themselves, together; beyond it they go by their address.
 const NAMES_MAX: usize = 1_000;
@@ -37,6 +37,7 @@ struct Guest {
     slot: Option<u32>,
     messages: u64,
     offences: u32,
+    complaints: u64,
 }
 
 /// What came of one message.
@@ -48,7 +49,7 @@ pub(super) struct Said {
 
 impl Guests {
     pub(super) fn link_up(&mut self, link: LinkId, remote: IpAddr) {
-        self.links.insert(link, Guest { remote, slot: None, messages: 0, offences: 0 });
+        self.links.insert(link, Guest { remote, slot: None, messages: 0, offences: 0, complaints: 0 });
     }
 
     pub(super) fn link_down(&mut self, link: LinkId) {
@@ -67,6 +68,13 @@ impl Guests {
         let Some(guest) = self.links.get_mut(&link) else { return false };
         guest.offences += 1;
         guest.offences >= OFFENCES_MAX
+    }
+
+    /// Counts a peer's word that something is wrong; whether it is to be told.
+    pub(super) fn complain(&mut self, link: LinkId) -> bool {
+        let Some(guest) = self.links.get_mut(&link) else { return false };
+        guest.complaints += 1;
+        guest.complaints <= TOLD_MAX
     }
 
     /// A name for the other end of a link, for the log.
@@ -104,6 +112,11 @@ impl Guests {
         Some(Said { from, pack, is_to_be_told: guest.messages <= TOLD_MAX })
     }
 
+    #[cfg(test)]
+    pub(super) fn links(&self) -> usize {
+        self.links.len()
+    }
+
     pub(super) fn status(&self) -> Json {
         json!({
             "messages": self.messages,
@@ -114,7 +127,9 @@ impl Guests {
 }
 
 fn free_slot(used: &mut BTreeSet<u32>) -> u32 {
-    let free = (1..=u32::MAX).find(|slot| !used.contains(slot)).unwrap_or(u32::MAX);
+    // They are in order: the first that is not its own place's number leaves that number free.
+    let free = (1..).zip(used.iter()).find(|(place, slot)| place != *slot).map(|(place, _)| place);
+    let free = free.unwrap_or_else(|| used.last().map_or(1, |last| last.saturating_add(1)));
     used.insert(free);
     free
 }
@@ -136,3 +151,7 @@ fn address_name(remote: IpAddr, slot: u32) -> NodeName {
 fn fallback_name() -> NodeName {
     NodeName::new("guest").expect("\"guest\" has only letters")
 }
+
+#[cfg(test)]
+#[path = "guests_tests.rs"]
+mod tests;

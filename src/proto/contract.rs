@@ -31,6 +31,7 @@ pub(crate) const fn polling_outputs_max(peers: usize) -> usize {
 const TIMEOUTS_MAX: usize = 100_000;
 
 /// A machine that is watched at every step.
+#[derive(Debug)]
 pub(crate) struct Watched<M: Machine> {
     machine: M,
     now: Now,

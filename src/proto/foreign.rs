@@ -1,4 +1,5 @@
-//! Readings out of what scripts send: `{"msg": 21.5}`, `{"msg": {"temperature": 21.5}}`, `{"msg": "rtemp:22.10,winds:ERR"}`.
+//! Readings out of what scripts send: `{"msg": 21.5}`, `{"msg": {"temperature": 21.5}}`,
+//! `{"msg": "rtemp:22.10,winds:ERR"}`.
 //!
 //! A number is a reading; so is each `key:value` pair whose value is a number or `ERR`. Everything else is a message
 //! for the log and no reading.
@@ -46,6 +47,9 @@ pub fn values(json: &Json) -> Vec<ForeignValue> {
             let payload_is_all = json.get("msg").is_none();
             let fields = fields.iter().filter(|(key, _)| !(payload_is_all && is_about_the_peer(key)));
             for (key, value) in fields {
+                if found.len() == FOREIGN_READINGS_MAX {
+                    break;
+                }
                 match value {
                     Json::Number(number) => found.extend(number.as_f64().map(|v| named(key, Ok(v)))),
                     Json::String(text) => found.extend(pair(key, text)),
@@ -55,7 +59,6 @@ pub fn values(json: &Json) -> Vec<ForeignValue> {
         }
         _ => {}
     }
-    found.truncate(FOREIGN_READINGS_MAX);
     found
 }
 
@@ -97,8 +100,10 @@ fn pair(key: &str, text: &str) -> Option<ForeignValue> {
 fn named(key: &str, value: Value) -> ForeignValue {
     let known = KNOWN.iter().find(|(name, ..)| *name == key);
     let (quantity, unit) = known.map_or((key, ""), |(_, quantity, unit)| (quantity, unit));
-    let quantity =
-        quantity.chars().take(QUANTITY_MAX_CHARS).map(|c| if c == '/' { '_' } else { c }).collect();
+    // What separates the parts of a name, or is no sign at all, has no place in one.
+    let legal = |c: char| if c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | ' ') { c } else { '_' };
+    let quantity = if quantity.is_empty() { "value" } else { quantity };
+    let quantity = quantity.chars().take(QUANTITY_MAX_CHARS).map(legal).collect();
     ForeignValue { quantity, unit, value }
 }
 
@@ -130,7 +135,15 @@ mod tests {
             found(json!({"name": "bench", "temperature": 3, "note": "hi", "seq": 4})),
             [("temperature".into(), "Cel", Ok(3.0))]
         );
-        assert_eq!(found(json!({"msg": {"a/b": 1}})), [("a_b".into(), "", Ok(1.0))]);
+    }
+
+    #[test]
+    fn a_key_becomes_a_name_that_is_one() {
+        for (key, quantity) in
+            [("a/b", "a_b"), ("a\r\n\"b", "a___b"), ("", "value"), ("température", "température"), ("/", "_")]
+        {
+            assert_eq!(found(json!({"msg": {key: 1}})), [(quantity.into(), "", Ok(1.0))], "{key:?}");
+        }
     }
 
     #[test]
@@ -148,6 +161,9 @@ mod tests {
     fn a_flood_in_one_message_is_bounded() {
         let text: String = (0..10_000).map(|n| format!("k{n}:1,")).collect();
         assert_eq!(values(&json!({"msg": text})).len(), FOREIGN_READINGS_MAX);
+        let fields: Json =
+            (0..10_000).map(|n| (format!("k{n}"), json!(n))).collect::<serde_json::Map<_, _>>().into();
+        assert_eq!(values(&fields).len(), FOREIGN_READINGS_MAX);
     }
 
     #[test]

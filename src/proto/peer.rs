@@ -126,7 +126,7 @@ impl Peer {
         }
     }
 
-    /// The link did not bring a piece of this size in time: smaller ones, or it never brings any.
+    /// The link was too slow for a piece of this size, or broke under it: smaller ones, or it never brings any.
     pub(super) fn ask_for_less(&mut self) {
         self.piece_max = (self.piece_max / 4).max(PIECE_MIN_READINGS);
     }

@@ -133,7 +133,6 @@ impl Primary {
     pub fn readings(&mut self, now: Now, link: LinkId, readings: Readings) {
         let Some(ix) = self.links.get(&link).copied() else { return };
         let Some(asked) = self.take_answer(ix, &readings.re) else { return };
-        self.answered(now, ix);
         let Some(peer) = self.peers.get_mut(ix.0) else { return };
         peer.foreign = false;
         peer.last = readings.last;
@@ -145,6 +144,7 @@ impl Primary {
         } else {
             self.adopt(ix, readings.node, readings.journal)
         };
+        self.answered(now, ix);
         if goes_on {
             self.ask_for_more(now.mono, ix);
         }
@@ -233,7 +233,6 @@ impl Primary {
                 self.lose(now, ix, "no answer to the connection");
             }
             State::Up { link, .. } => {
-                peer.ask_for_less();
                 self.outputs.push_back(PrimaryOutput::Disconnect(ix, Some(link)));
                 self.lose(now, ix, "silent: polls are not answered");
             }
@@ -264,7 +263,7 @@ impl Primary {
 
     fn end_round(&mut self, now: Now) {
         let Some((began_at, _)) = self.open.take() else { return };
-        let late: Vec<&Peer> = self.peers.iter().filter(|peer| !peer.has_answered(self.round)).collect();
+        let late = self.late();
         let down: BTreeSet<NodeName> = late.iter().filter_map(|peer| peer.name()).collect();
         let count = |nodes: usize| u32::try_from(nodes).unwrap_or(u32::MAX);
         let record = RoundRecord {
@@ -281,6 +280,15 @@ impl Primary {
             took: now.mono.saturating_since(began_at),
         });
         self.outputs.push_back(PrimaryOutput::AddRound(record));
+    }
+
+    /// The peers whose nodes did not answer this round, neither there nor at another address that leads to them.
+    fn late(&self) -> Vec<&Peer> {
+        let (answered, late): (Vec<&Peer>, _) =
+            self.peers.iter().partition(|peer| peer.has_answered(self.round));
+        let journals: BTreeSet<JournalId> = answered.iter().filter_map(|peer| peer.journal).collect();
+        let is_elsewhere = |peer: &&Peer| peer.journal.is_some_and(|journal| journals.contains(&journal));
+        late.into_iter().filter(|peer| !is_elsewhere(peer)).collect()
     }
 
     fn end_round_if_all_answered(&mut self, now: Now) {
@@ -349,7 +357,12 @@ impl Primary {
             self.tell_once(PrimaryReport::Itself { address });
             return false;
         }
+        let Some(peer) = self.peers.get_mut(ix.0) else { return false };
+        if let Some(old) = peer.journal.filter(|&old| old != journal) {
+            self.journals.release(old, ix);
+        }
         if let Err(other) = self.journals.claim(journal, ix) {
+            peer.journal = Some(journal);
             let first = self.address(other);
             self.tell_once(PrimaryReport::SameJournal { journal, first, second: address });
             return false;
@@ -357,9 +370,6 @@ impl Primary {
         self.tell_namesake(ix, &node);
         let taken = self.journals.place(journal).taken;
         let Some(peer) = self.peers.get_mut(ix.0) else { return false };
-        if let Some(old) = peer.journal.filter(|&old| old != journal) {
-            self.journals.release(old, ix);
-        }
         let is_news = peer.node.as_ref() != Some(&node);
         let is_steady = peer.adopt(node.clone(), journal);
         if is_news {
@@ -403,6 +413,9 @@ impl Primary {
 
     fn lose(&mut self, now: Now, ix: PeerIx, why: &str) {
         let Some(peer) = self.peers.get_mut(ix.0) else { return };
+        if matches!(peer.state, State::Up { asked: Some(_), .. }) {
+            peer.ask_for_less();
+        }
         let delay = peer.backoff.next_delay();
         let (first_failure, address, node) =
             (peer.backoff.failures() == 1, peer.address.clone(), peer.node.clone());

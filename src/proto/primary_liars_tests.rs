@@ -1,6 +1,5 @@
 //! Peers that lie, and inputs in any order: nothing panics, spins, grows or is acknowledged too early.
 
-use super::super::journals::UNCOMMITTED_MAX;
 use super::*;
 use crate::proto::contract::for_seeds;
 

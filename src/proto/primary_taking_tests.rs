@@ -1,6 +1,5 @@
 //! What is asked for, taken and acknowledged.
 
-use super::super::journals::UNCOMMITTED_MAX;
 use super::*;
 
 const FIRST: JournalId = JournalId(1);
@@ -218,6 +217,25 @@ fn a_hole_that_the_source_owns_up_to_is_taken() {
     let poll = rig.asked(0).poll;
     assert_eq!((poll.after, poll.taken), (Seq(99_009), Seq(99_009)));
     assert_eq!(poll.max, POLL_MAX_READINGS);
+}
+
+#[test]
+fn a_link_that_breaks_in_the_middle_of_each_piece_gets_smaller_ones() {
+    let mut rig = Rig::up(config(1));
+    let node = far(0, 1_000);
+    for _ in 0..20 {
+        rig.answer(0, &node);
+        // It stands for a second, and so few come through in one.
+        while rig.asked(0).poll.max <= 100
+            && rig.takes().last().is_none_or(|last| last.through().0 < node.last)
+        {
+            rig.answer(0, &node);
+        }
+        rig.link_down(0);
+        rig.run(Duration::from_millis(300));
+        rig.link_up(0);
+    }
+    assert_eq!(rig.takes().last().map(|last| last.through()), Some(Seq(node.last)));
 }
 
 #[test]

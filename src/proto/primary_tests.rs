@@ -6,6 +6,7 @@ use super::*;
 use crate::model::{BootId, Channel, Pack, WallTime};
 use crate::proto::POLL_MAX_READINGS;
 use crate::proto::contract::{Machine, Watched, at, polling_outputs_max};
+use crate::proto::primary::journals::UNCOMMITTED_MAX;
 
 #[path = "primary_liars_tests.rs"]
 mod liars;
@@ -269,11 +270,27 @@ fn a_late_answer_is_taken_though_its_round_is_over() {
     assert_eq!(rig.takes().len(), 1);
     assert_eq!(rig.takes()[0].through(), Seq(3));
     assert_eq!(rig.rounds().len(), 2);
-    // The round that it missed stays missed, the next is answered.
+    // It counts neither for the round that it missed nor for the next, in which it says nothing.
+    rig.run(INTERVAL - DEADLINE);
+    rig.answer(0, &far(0, 0));
+    rig.run(DEADLINE);
+    assert_eq!(rig.rounds()[2], (3, vec!["pi-1"], DEADLINE));
+    // An answer to the second round's poll that comes in the fourth is an answer in the fourth.
     rig.run(INTERVAL - DEADLINE);
     rig.answer(0, &far(0, 0));
     rig.answer(1, &far(1, 3));
-    assert_eq!(rig.rounds()[2], (3, vec![], Duration::ZERO));
+    assert_eq!(rig.rounds()[3], (4, vec![], Duration::ZERO));
+}
+
+#[test]
+fn a_round_that_began_late_is_over_when_the_next_begins() {
+    let mut rig = Rig::up(PrimaryConfig { deadline: INTERVAL, ..config(1) });
+    rig.run(INTERVAL - MS);
+    rig.machine.advance(Instant::ZERO + INTERVAL + 300 * MS);
+    rig.timeout();
+    rig.run(700 * MS);
+    let times: Vec<_> = rig.rounds().iter().map(|(number, _, took)| (*number, *took)).collect();
+    assert_eq!(times, [(1, INTERVAL + 300 * MS), (2, 700 * MS)]);
 }
 
 #[test]
@@ -499,6 +516,12 @@ fn the_second_address_steps_in_for_the_first_and_stays() {
     rig.answer(0, &node);
     assert_eq!(owner_of(&rig, node.journal), expected);
     assert_eq!(rig.reports(|r| matches!(r, PrimaryReport::SameJournal { .. })), 2, "once for each order");
+    // While the first is silent, the node that both lead to is not down: it answers at the second.
+    for _ in 0..3 {
+        rig.run(INTERVAL);
+        rig.answer(1, &node);
+    }
+    assert!(rig.rounds().iter().all(|(_, down, _)| !down.contains(&"pi-0")), "{:?}", rig.rounds());
 }
 
 #[test]

@@ -142,10 +142,12 @@ impl Secondary {
         self.outputs.push_back(SecondaryOutput::Send(link, Body::Readings(readings)));
     }
 
+    /// Notes each move of a consumer. One that goes back has lost its store, or there are two of one name: the lower
+    /// place is what may still be wanted, and retention goes by it.
     fn note(&mut self, name: NodeName, taken: Seq) {
         let known = self.consumers.get(&name).copied();
-        let news = known.is_none_or(|before| taken > before);
-        if news && (known.is_some() || self.consumers.len() < CONSUMERS_MAX) {
+        let is_news = known != Some(taken);
+        if is_news && (known.is_some() || self.consumers.len() < CONSUMERS_MAX) {
             self.consumers.insert(name.clone(), taken);
             self.outputs.push_back(SecondaryOutput::NoteConsumer(name, taken));
         }

@@ -105,8 +105,8 @@ impl fmt::Display for PrimaryReport {
             }
             PrimaryReport::SameName { node, first, second } => write!(
                 f,
-                "two nodes bear the name {node}: {first} and {second}; both are kept, told apart by their journals. Give \
-                 one another --name"
+                "two nodes bear the name {node}: {first} and {second}; both are kept, told apart by their journals. \
+                 Give one another --name"
             ),
             PrimaryReport::SameJournal { journal, first, second } => write!(
                 f,
