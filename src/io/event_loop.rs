@@ -71,6 +71,8 @@ pub(crate) struct EventLoop {
     resolving: BTreeMap<PeerIx, u64>,
     /// Links with more to read than their turn allowed.
     unread: BTreeSet<LinkId>,
+    /// Scripts' links that are not read until the store has caught up.
+    held: BTreeSet<LinkId>,
     /// Links with something new to send.
     unsent: BTreeSet<LinkId>,
     /// Links in the middle of a message, and since when.
@@ -94,6 +96,7 @@ impl EventLoop {
             peers: BTreeMap::new(),
             resolving: BTreeMap::new(),
             unread: BTreeSet::new(),
+            held: BTreeSet::new(),
             unsent: BTreeSet::new(),
             partial: BTreeMap::new(),
             accept_again_at: None,
@@ -178,6 +181,9 @@ impl EventLoop {
             };
             self.parts.node.handle_input(now, input);
             self.drain(now);
+        }
+        if !self.parts.store.is_behind() {
+            self.unread.append(&mut self.held);
         }
         while let Ok((peer, attempt, found)) = self.parts.resolved.try_recv() {
             if self.resolving.get(&peer) == Some(&attempt) {

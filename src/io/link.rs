@@ -29,6 +29,10 @@ pub(crate) struct Link {
     pub(crate) is_connected: bool,
     /// Close when everything is sent.
     pub(crate) is_closing: bool,
+    /// The other end has closed its side, or the socket failed: it is read to the end.
+    pub(crate) is_ending: bool,
+    /// It has sent plain JSON.
+    pub(crate) is_script: bool,
 }
 
 /// What one read gave.
@@ -52,6 +56,8 @@ impl Link {
             remote,
             is_connected,
             is_closing: false,
+            is_ending: false,
+            is_script: false,
         }
     }
 

@@ -4,6 +4,7 @@
 //! again, readings of other nodes are refused (they are safe in their journals), and the health says so.
 
 use std::collections::{BTreeSet, VecDeque};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -18,10 +19,14 @@ use crate::store::{Committed, Cursor, Retention, Store, StoreError};
 
 /// Commands that may wait. A sender that finds the queue full keeps what it has, or says that it dropped it.
 const COMMANDS_MAX: usize = 8_192;
-/// A group is committed at the latest when it has so many readings, whatever the flush interval.
-const GROUP_MAX_READINGS: usize = 50_000;
+/// A group is committed at the latest when it has so many readings, whatever the flush interval: about 1 MiB, which an
+/// SD card takes well. Half of what one peer may have on its way, so that the next group comes in meanwhile.
+const GROUP_MAX_READINGS: usize = 16_384;
 /// Own readings that wait in memory while the disk takes none: at 5 a second, nearly three hours, in about 4 MiB.
 const WAITING_MAX_READINGS: usize = 50_000;
+/// With more own readings than this handed over and not durable, scripts have to wait: the readings of one that sends as
+/// fast as it can must not fill the memory, nor crowd out the sensors'.
+const BEHIND_READINGS: usize = WAITING_MAX_READINGS / 2;
 /// After a failed commit, this long until the next try.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// From one look at the retention limits to the next.
@@ -86,6 +91,8 @@ impl StoreHealth {
 pub(crate) struct StoreHandle {
     commands: SyncSender<StoreCommand>,
     health: Arc<Mutex<StoreHealth>>,
+    /// Own readings that are handed over and not durable.
+    waiting: Arc<AtomicUsize>,
 }
 
 impl StoreHandle {
@@ -98,11 +105,18 @@ impl StoreHandle {
 
     /// Appends readings of this node; counts them as dropped when the store is so far behind that it cannot even queue.
     pub(crate) fn append(&self, pack: Pack) {
+        self.waiting.fetch_add(pack.len(), Ordering::Relaxed);
         if let Err(StoreCommand::Append(pack)) = self.send(StoreCommand::Append(pack)) {
             let dropped = pack.len();
+            self.waiting.fetch_sub(dropped, Ordering::Relaxed);
             log::error!("the store is {COMMANDS_MAX} commands behind: {dropped} readings are dropped");
             self.update_health(|health| health.dropped_readings += dropped as u64);
         }
+    }
+
+    /// Whether so much waits to become durable that those who can be made to wait should.
+    pub(crate) fn is_behind(&self) -> bool {
+        self.waiting.load(Ordering::Relaxed) > BEHIND_READINGS
     }
 
     /// Waits for a place in the queue, then asks the thread to commit and end.
@@ -136,7 +150,7 @@ pub(crate) fn start(
     wake: impl Fn() + Send + 'static,
 ) -> std::io::Result<(StoreHandle, JoinHandle<()>)> {
     let (commands, inbox) = sync_channel(COMMANDS_MAX);
-    let handle = StoreHandle { commands, health: Arc::default() };
+    let handle = StoreHandle { commands, health: Arc::default(), waiting: Arc::default() };
     let now = clock::now().mono;
     let worker = Worker {
         store,
@@ -250,6 +264,7 @@ impl Worker {
         while self.waiting_readings > WAITING_MAX_READINGS && self.applied == 0 {
             let dropped = self.waiting.pop_front().map_or(0, |pack| pack.len());
             self.waiting_readings -= dropped;
+            self.handle.waiting.fetch_sub(dropped, Ordering::Relaxed);
             self.handle.update_health(|health| health.dropped_readings += dropped as u64);
         }
         if self.trouble.is_none() {
@@ -327,6 +342,7 @@ impl Worker {
     fn committed(&mut self, committed: Committed) {
         let appended: usize = self.waiting.drain(..self.applied).map(|pack| pack.len()).sum();
         self.waiting_readings -= appended;
+        self.handle.waiting.fetch_sub(appended, Ordering::Relaxed);
         (self.applied, self.group_readings, self.is_dirty) = (0, 0, false);
         self.takes.clear();
         if appended > 0 {
