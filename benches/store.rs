@@ -1,4 +1,4 @@
-//! How fast the store is, beside bare SQLite inserting the same rows in the same run. 
+//! How fast the store is, beside bare SQLite inserting the same rows in the same run.
 //! `cargo bench --bench store`
 #![expect(clippy::unwrap_used, reason = "a measurement stops at the first surprise")]
 

@@ -91,7 +91,8 @@ pub(crate) fn folder() -> TempDir {
 pub(crate) struct Node {
     child: Child,
     pub(crate) address: SocketAddr,
-    pub(crate) data: TempDir,
+    /// Goes with it.
+    _data: TempDir,
     /// Its log, line by line.
     pub(crate) log: Receiver<String>,
 }
@@ -117,7 +118,7 @@ impl Node {
                 let _ = lines.send(line);
             }
         });
-        let mut node = Node { child, address: ([127, 0, 0, 1], 0).into(), data, log };
+        let mut node = Node { child, address: ([127, 0, 0, 1], 0).into(), _data: data, log };
         let listens = node.wait_for_log("listens on ");
         let address = listens.split("listens on ").nth(1).and_then(|rest| rest.split(',').next());
         node.address = address.and_then(|text| text.parse().ok()).expect("an address in the log");

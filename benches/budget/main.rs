@@ -2,6 +2,8 @@
 //!
 //! `scripts/bench` builds this, runs it and makes a table of what it prints (a line of JSON for each row). It measures
 //! real `pisink` processes, on a core of their own; what plays the rest of the world runs on the other. Loopback only.
+#![allow(clippy::expect_used, clippy::panic, reason = "a measurement that cannot be made stops there")]
+#![allow(clippy::cast_possible_truncation, reason = "small numbers")]
 
 mod backlog;
 mod ingest;

@@ -10,7 +10,8 @@ const PINGS: usize = 2_000;
 /// Turns of each, one after the other.
 const TURNS: usize = 15;
 const TARGET: f64 = 1.3;
-const PING: &[u8] = b"{\"id\":\"12345\",\"sender\":\"bench\",\"key\":\"PING\",\"timestamp\":\"2026-01-31T08:00:00.000000Z\"}\r\n";
+const PING: &[u8] = b"{\"id\":\"12345\",\"sender\":\"bench\",\"key\":\"PING\",\
+    \"timestamp\":\"2026-01-31T08:00:00.000000Z\"}\r\n";
 
 pub(crate) fn run() {
     let node = Node::start(&["--role", "secondary", "--name", "sink", "--bus", "none", "--interval", "60s"]);
