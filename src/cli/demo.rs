@@ -1,17 +1,20 @@
 //! `pisink demo`: the main job on one machine, with everything that goes wrong in the field: three nodes as processes
 //! of their own, a chip that burns out, a node that is killed and comes back, and the count at the end.
 
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
+use jiff::tz::TimeZone;
 use serde_json::Value as Json;
 
-use super::parse;
+use super::{parse, say};
 use crate::io;
-use crate::model::Instant;
+use crate::model::{Instant, WallTime};
+use crate::store::Filter;
+use crate::view::{Format, PlotOptions};
 
 mod check;
 mod site;
@@ -56,28 +59,41 @@ pub(super) fn run(args: &DemoArgs) -> Result<()> {
     clear(&args.dir)?;
     let burnt_at = args.duration.mul_f64(act_share(Act::Burnt));
     let mut site = Site::start(&args.dir, args.seed, burnt_at)?;
-    println!("Three nodes on this machine, each a process with its own journal and simulated chips:");
-    println!("{}", site.describe());
-    println!("\n{}", header());
+    say("Three nodes on this machine, each a process with its own journal and simulated chips:")?;
+    say(site.describe())?;
+    say(format_args!("\n{}", header()))?;
     play(&mut site, args.duration, colour)?;
-    println!("\nThe sensing ends; the sink takes the last readings out of the nodes' journals.");
+    say("\nThe sensing ends; the sink takes the last readings out of the nodes' journals.")?;
+    let until = io::now().wall;
     site.end_sensing(SETTLE_MAX)?;
     site.stop()?;
-    println!(
-        "\nAll nodes are stopped. What the journals on the nodes hold, and what the sink holds of them:\n"
-    );
-    let verdict = check::check(&args.dir)?;
-    print!("{verdict}");
+    draw(&args.dir, until)?;
+    say("All nodes are stopped. What the journals on the nodes hold, and what the sink holds of them:
+")?;
+    let verdict = check::check(&args.dir, until)?;
+    say(&verdict)?;
     let plots = args.dir.join("plots");
-    println!("\nLook at   {}", plots.join("time-series.png").display());
-    println!("          {}", plots.join("round.png").display());
-    println!("More      pisink export --data {} --format csv", args.dir.join("sink").display());
+    say(format_args!("Look at   {}", plots.join("time-series.png").display()))?;
+    say(format_args!("          {}", plots.join("round.png").display()))?;
+    say(format_args!("More      pisink export --data {} --format csv", args.dir.join("sink").display()))?;
     if !verdict.is_good() {
         bail!(
             "readings are missing or doubled: this must not happen; please report it with the folder {}",
             args.dir.display()
         );
     }
+    Ok(())
+}
+
+/// Draws the story up to the end of the sensing, over what the sink drew last.
+fn draw(dir: &Path, until: WallTime) -> Result<()> {
+    let options = PlotOptions {
+        zone: TimeZone::system(),
+        title: "pisink demo: bench's soil sensor burns out, roof is killed and comes back".to_owned(),
+        ..PlotOptions::default()
+    };
+    let story = Filter { until: Some(until), ..Filter::default() };
+    io::draw(&dir.join("sink"), &dir.join("plots"), &story, None, &options, Format::Png)?;
     Ok(())
 }
 
@@ -97,12 +113,11 @@ fn play(site: &mut Site, duration: Duration, colour: bool) -> Result<()> {
         site.wait_until(next)?;
         let now = io::now().mono;
         if let Some((_, act)) = acts.next_if(|(at, _)| *at <= now) {
-            say(perform(site, act)?, colour);
+            announce(perform(site, act)?, colour)?;
         }
         if now >= next_line {
             next_line = next_line + LINE_EVERY;
-            println!("{}", line(site, began, now));
-            std::io::stdout().flush()?;
+            say(line(site, began, now))?;
         }
         if now >= end {
             return Ok(());
@@ -124,11 +139,11 @@ fn perform(site: &mut Site, act: Act) -> Result<&'static str> {
     }
 }
 
-fn say(text: &str, colour: bool) {
+fn announce(text: &str, colour: bool) -> Result<()> {
     if colour {
-        println!("\u{1b}[1;33m--> {text}\u{1b}[0m");
+        say(format_args!("\u{1b}[1;33m--> {text}\u{1b}[0m"))
     } else {
-        println!("--> {text}");
+        say(format_args!("--> {text}"))
     }
 }
 

@@ -12,8 +12,8 @@ use super::plot::Selection;
 use crate::store::{Format, Reader, export};
 
 const COLUMNS: &str = "\
-CSV and JSON lines have node, chip, quantity, unit, time (RFC 3339, UTC), value, err, journal, seq: an ERR has its
-reason in err and no value. SenML is RFC 8428.
+CSV and JSON lines have node, chip, quantity, unit, time (RFC 3339, UTC), value, err, journal
+and seq: an ERR has its reason in err and no value. SenML is RFC 8428.
 
   pisink export --data DIR --format csv --last 1h | head
   pisink export --data DIR --format jsonl --quantity temperature | jq .value";

@@ -1,5 +1,6 @@
 //! The command line: one file per subcommand, each with its arguments as typed and what they come to.
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -14,12 +15,13 @@ mod sensors;
 mod status;
 
 const ABOUT: &str = "\
-One binary on every Raspberry Pi of a site: reads its I2C sensors into a durable journal, and brings all readings
-together on a sink, which averages, plots and exports them. No broker, no cloud, no access point.";
+One binary on every Raspberry Pi of a site: reads its I2C sensors into a durable journal, and
+brings all readings together on a sink, which averages, plots and exports them. No broker, no cloud,
+no access point.";
 
 const AFTER: &str = "\
-No Pi at hand?   pisink demo                  three nodes on this machine, with simulated chips and faults
-On each Pi       pisink sensors scan          what is on the bus, and the config lines for it
+No Pi at hand?   pisink demo             three nodes on this machine, with simulated chips
+On each Pi       pisink sensors scan     what is on the bus, and the config lines for it
                  pisink run --role secondary --chip sht3x@0x44
 On the sink      pisink run --role primary --peer pi-2:7001 --peer pi-3:7001 --plots plots
 Afterwards       pisink export --data DIR --format csv --out readings.csv
@@ -41,7 +43,7 @@ struct Cli {
 enum Command {
     /// Run a node: sense, journal, answer polls; as primary, collect from the others and plot
     Run(Box<run::RunArgs>),
-    /// Show what pisink does: three nodes on this machine with simulated chips, faults, and plots at the end
+    /// Show what pisink does: three nodes on this machine, simulated chips, faults, and plots
     Demo(demo::DemoArgs),
     /// Draw PNG (or SVG) plots from a node's data folder
     Plot(plot::PlotArgs),
@@ -83,8 +85,16 @@ pub fn main() -> ExitCode {
 /// Who reads our output may have seen enough (`pisink export | head`): that is no failure.
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| {
-        cause.downcast_ref::<std::io::Error>().is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe)
+        let io = cause.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
+        // serde_json does not name the error that it met as the source of its own.
+        let json = cause.downcast_ref::<serde_json::Error>().and_then(serde_json::Error::io_error_kind);
+        io.or(json) == Some(std::io::ErrorKind::BrokenPipe)
     })
+}
+
+/// Writes a line to standard output. (`println!` would panic where nobody reads any more.)
+fn say(line: impl std::fmt::Display) -> anyhow::Result<()> {
+    Ok(writeln!(std::io::stdout().lock(), "{line}")?)
 }
 
 fn start_log(verbose: u8) {

@@ -110,7 +110,7 @@ pub(super) fn run(args: &PlotArgs) -> Result<()> {
         err: if args.err == ErrChoice::Zero { ErrAs::Zero } else { ErrAs::Gap },
         zone: TimeZone::system(),
         title: args.title.clone(),
-        span: None,
+        ..PlotOptions::default()
     };
     let format = if args.svg { Format::Svg } else { Format::Png };
     let spinner = ProgressBar::new_spinner().with_message("drawing");
@@ -118,7 +118,7 @@ pub(super) fn run(args: &PlotArgs) -> Result<()> {
     let files = io::draw(&args.data, &args.out, &args.selection.filter(), args.round, &options, format);
     spinner.finish_and_clear();
     for file in files? {
-        println!("{}", file.display());
+        super::say(file.display())?;
     }
     Ok(())
 }

@@ -15,12 +15,12 @@ use crate::io::{self, BusSettings, PlotSettings, RoleSettings, Settings};
 use crate::model::NodeName;
 
 const EXAMPLES: &str = "\
-Each flag can stand in the config file (peers, chips and faults are lists there) and in the environment
-(PISINK_ROLE, PISINK_PEER=a:7001,b:7001, PISINK_CHIP=\"sht3x@0x44 seesaw@0x36\"). Flags win over the environment,
-and the environment over the file.
+Each flag can stand in the config file (peers, chips and faults are lists there) and in the
+environment (PISINK_ROLE, PISINK_PEER=a:7001,b:7001, PISINK_CHIP=\"sht3x@0x44 seesaw@0x36\").
+Flags win over the environment, and the environment over the file.
 
   pisink run --role secondary --chip sht3x@0x44
-  pisink run --role primary --listen 0.0.0.0:7001 --peer pi-2:7001 --peer pi-3:7001 --plots plots
+  pisink run --role primary --listen 0.0.0.0:7001 --peer pi-2:7001 --peer pi-3:7001
   pisink run --role secondary --bus sim --chip sht3x@0x44 --fault sht3x@0x44=nack@10s..20s
 
 SIGINT and SIGTERM stop it with everything flushed; SIGUSR1 draws the plots now.";
@@ -91,7 +91,8 @@ pub(super) struct RunArgs {
     #[arg(long, env = "PISINK_DEADLINE", value_name = "DURATION")]
     deadline: Option<String>,
 
-    /// Commit to disk at most once in this time: longer spares an SD card, shorter loses less at a power cut [default: 200ms]
+    /// Commit to disk at most once in this time: longer spares an SD card, shorter loses less at a power cut
+    /// [default: 200ms]
     #[arg(long, env = "PISINK_FLUSH_INTERVAL", value_name = "DURATION")]
     flush_interval: Option<String>,
 
@@ -134,7 +135,7 @@ fn settings(args: RunArgs) -> Result<Settings> {
     Ok(Settings {
         role: role(&args, &file)?,
         name: name(args.name.as_ref().or(file.name.as_ref()))?,
-        listen: args.listen.or(file.listen).unwrap_or_else(|| "127.0.0.1:7001".to_owned()),
+        listen: listen(args.listen.or(file.listen))?,
         data: args.data.or(file.data).unwrap_or_else(|| "pisink-data".into()),
         buses: assign(bus, chips, faults)?,
         host,
@@ -199,11 +200,20 @@ fn role(args: &RunArgs, file: &FileConfig) -> Result<RoleSettings> {
         duration("deadline", args.deadline.clone(), file.deadline.clone())?.unwrap_or(poll_interval / 2);
     if deadline > poll_interval {
         return Err(Usage(format!(
-            "--deadline {deadline:?} is longer than --poll-interval {poll_interval:?}: a round has to end before the next"
+            "--deadline {deadline:?} is longer than --poll-interval {poll_interval:?}: a round ends before the next"
         ))
         .into());
     }
     Ok(RoleSettings::Primary { peers, poll_interval, deadline })
+}
+
+/// Whether there is such an address shows when it is listened on.
+fn listen(given: Option<String>) -> Result<String> {
+    let address = given.unwrap_or_else(|| "127.0.0.1:7001".to_owned());
+    match address.rsplit_once(':').filter(|(host, _)| !host.is_empty()).map(|(_, port)| port.parse::<u16>()) {
+        Some(Ok(_)) => Ok(address),
+        _ => Err(Usage(format!("--listen {address}: write it as ADDRESS:PORT, as in 0.0.0.0:7001")).into()),
+    }
 }
 
 fn name(given: Option<&String>) -> Result<NodeName> {

@@ -271,7 +271,14 @@ fn print_value(
     let time = io::now().wall;
     let err = value.err().map(|fault| io::reason(fault).as_str());
     if args.bus.json {
-        let row = json!({"time": time.to_string(), "chip": chip, "quantity": quantity, "unit": unit, "value": value.ok(), "err": err});
+        let row = json!({
+            "time": time.to_string(),
+            "chip": chip,
+            "quantity": quantity,
+            "unit": unit,
+            "value": value.ok(),
+            "err": err,
+        });
         return Ok(writeln!(out, "{row}")?);
     }
     let stamp = if args.watch {

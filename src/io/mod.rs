@@ -4,6 +4,7 @@
 //! names; a running sink has one that draws. They talk through bounded channels, and nobody waits for the network.
 
 mod clock;
+mod desk;
 mod event_loop;
 mod interrupts;
 mod link;
@@ -26,9 +27,9 @@ use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
 use signal_hook_mio::v1_0::Signals;
 
 pub use clock::now;
+pub use desk::reason;
 pub use interrupts::Interrupts;
 pub use plotter::{draw, write_aside};
-pub use sampler::reason;
 pub use settings::{BusSettings, PlotSettings, RoleSettings, Settings};
 
 use crate::model::{JournalId, NodeName, Now, Seq};

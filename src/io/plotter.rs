@@ -30,7 +30,9 @@ pub fn draw(
     options: &PlotOptions,
     format: Format,
 ) -> Result<Vec<PathBuf>> {
-    let plot_data = read(data, filter)?;
+    let reader = Reader::open(data)?;
+    let plot_data = read(&reader, filter)?;
+    let options = &PlotOptions { known_nodes: reader.nodes()?, ..options.clone() };
     std::fs::create_dir_all(out).with_context(|| format!("making the folder {}", out.display()))?;
     let path = |name: &str| out.join(name).with_extension(format.extension());
     let mut files = vec![path("time-series")];
@@ -60,8 +62,7 @@ pub fn write_aside(path: &Path, bytes: &[u8]) -> Result<()> {
     write().with_context(|| format!("writing {}", path.display()))
 }
 
-fn read(data: &Path, filter: &Filter) -> Result<PlotData> {
-    let reader = Reader::open(data)?;
+fn read(reader: &Reader, filter: &Filter) -> Result<PlotData> {
     let rounds = reader.rounds(filter)?;
     let rounds = rounds.into_iter().map(|r| Round { number: r.number, time: r.time, down: r.down }).collect();
     Ok(PlotData { series: merge(reader.series(filter)?), rounds })

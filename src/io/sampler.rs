@@ -1,27 +1,26 @@
 //! One thread per bus: starts and reads its chips when their turn comes, stamps what they say, and hands it to the
 //! store. It never waits for the network; it waits for the disk only in so far as the store's queue is full.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use pisink_sensors::bus::{self, BusSpec, DynBus, Simulation};
 use pisink_sensors::catalogue::{self, DynChip};
-use pisink_sensors::chip::{Fault, Quantity, Sample, Step};
+use pisink_sensors::chip::{Fault, Sample, Step};
 use pisink_sensors::host::Host;
 use pisink_sensors::rota::{Action, Rota};
 use pisink_sensors::sim::SimTime;
 use pisink_sensors::stuck::StuckGuard;
-use serde_json::{Value as Json, json};
 
 use super::clock;
+use super::desk::{Board, Desk, reason};
 use super::settings::{BusSettings, Settings};
 use super::store_thread::StoreHandle;
-use crate::model::{Channel, ErrReason, NodeName, Pack, Value};
+use crate::model::{Channel, Value};
 
 /// A bus that is not there is looked for again after this.
 const REOPEN_AFTER: Duration = Duration::from_secs(2);
@@ -80,71 +79,6 @@ impl Samplers {
         self.threads.push(builder.spawn(move || run(&stopped)).context("starting a bus's thread")?);
         self.stops.push(stop);
         Ok(())
-    }
-}
-
-/// The newest value and the ERRs of each channel, for the status.
-#[derive(Clone, Default)]
-pub(crate) struct Board(Arc<Mutex<BTreeMap<Arc<Channel>, Newest>>>);
-
-/// The newest value of a channel, and how many ERRs it has had.
-type Newest = (Value, u64);
-
-impl Board {
-    fn note(&self, channel: &Arc<Channel>, value: Value) {
-        if let Ok(mut channels) = self.0.lock() {
-            let entry = channels.entry(Arc::clone(channel)).or_insert((value, 0));
-            entry.0 = value;
-            entry.1 += u64::from(value.is_err());
-        }
-    }
-
-    pub(crate) fn to_json(&self) -> Json {
-        let Ok(channels) = self.0.lock() else { return Json::Null };
-        let channel = |(channel, (value, errors)): (&Arc<Channel>, &Newest)| {
-            json!({
-                "channel": channel.to_string(),
-                "unit": channel.unit,
-                "value": value.ok(),
-                "err": value.err().map(ErrReason::as_str),
-                "errors": errors,
-            })
-        };
-        channels.iter().map(channel).collect()
-    }
-}
-
-/// Where samples are stamped and handed on.
-struct Desk {
-    node: NodeName,
-    store: StoreHandle,
-    board: Board,
-}
-
-impl Desk {
-    fn channels(&self, chip: &str, quantities: &[Quantity]) -> Vec<Arc<Channel>> {
-        let channel = |quantity: &Quantity| {
-            Arc::new(Channel {
-                node: self.node.clone(),
-                chip: chip.to_owned(),
-                quantity: quantity.name.clone(),
-                unit: quantity.unit.to_owned(),
-            })
-        };
-        quantities.iter().map(channel).collect()
-    }
-
-    /// Stamps the values of one measurement with this moment, and appends them to the journal.
-    fn take(&self, values: impl Iterator<Item = (Arc<Channel>, Value)>) {
-        let now = clock::now();
-        let mut pack = Pack::default();
-        for (channel, value) in values {
-            self.board.note(&channel, value);
-            pack.push(&channel, now.wall, now.mono, value);
-        }
-        if !pack.is_empty() {
-            self.store.append(pack);
-        }
     }
 }
 
@@ -337,18 +271,5 @@ fn run_host(data: &std::path::Path, interval: Duration, desk: Desk, stop: &Recei
         if !matches!(stop.recv_timeout(patience), Err(RecvTimeoutError::Timeout)) {
             return;
         }
-    }
-}
-
-/// What a chip's fault is called in the record.
-pub fn reason(fault: Fault) -> ErrReason {
-    match fault {
-        Fault::Nack => ErrReason::Nack,
-        Fault::Timeout => ErrReason::Timeout,
-        Fault::Crc => ErrReason::Crc,
-        Fault::Range => ErrReason::Range,
-        Fault::NotReady => ErrReason::NotReady,
-        Fault::Absent => ErrReason::Absent,
-        Fault::Stuck => ErrReason::Stuck,
     }
 }

@@ -6,25 +6,30 @@ use std::time::Duration;
 #[derive(Debug)]
 pub struct Backoff {
     failures: u32,
+    longest: Duration,
     rng: fastrand::Rng,
 }
 
 /// The first delay.
 const FIRST: Duration = Duration::from_millis(250);
-/// No delay is longer: a node that comes back is seen within this time.
+/// No delay is longer, however rarely rounds are: a node that comes back is seen within this time.
 const LONGEST: Duration = Duration::from_secs(10);
+/// Nor does the longest delay have to be shorter than this, however often rounds are.
+const LONGEST_LEAST: Duration = Duration::from_secs(1);
 
 impl Backoff {
-    /// With its own random numbers, from `seed`.
-    pub fn new(seed: u64) -> Self {
-        Self { failures: 0, rng: fastrand::Rng::with_seed(seed) }
+    /// With its own random numbers, from `seed`. No delay is longer than two rounds, within bounds: who comes back is
+    /// missing in few.
+    pub fn new(seed: u64, round: Duration) -> Self {
+        let longest = round.saturating_mul(2).clamp(LONGEST_LEAST, LONGEST);
+        Self { failures: 0, longest, rng: fastrand::Rng::with_seed(seed) }
     }
 
     /// The delay after one more failure.
     pub fn next_delay(&mut self) -> Duration {
         let doubled = FIRST.saturating_mul(1 << self.failures.min(16));
         self.failures = self.failures.saturating_add(1);
-        doubled.min(LONGEST).mul_f64(1.0 - self.rng.f64() / 2.0)
+        doubled.min(self.longest).mul_f64(1.0 - self.rng.f64() / 2.0)
     }
 
     /// It worked: the next failure is a first one.
@@ -44,7 +49,7 @@ mod tests {
 
     #[test]
     fn delays_grow_stay_bounded_and_begin_anew() {
-        let mut backoff = Backoff::new(1);
+        let mut backoff = Backoff::new(1, Duration::from_secs(60));
         for failure in 0..40_u32 {
             let full = FIRST.saturating_mul(1 << failure.min(10)).min(LONGEST);
             let delay = backoff.next_delay();
@@ -55,8 +60,19 @@ mod tests {
     }
 
     #[test]
+    fn the_longest_delay_follows_the_rounds() {
+        for (round_ms, longest_ms) in [(10, 1_000), (2_000, 4_000), (600_000, 10_000)] {
+            let mut backoff = Backoff::new(1, Duration::from_millis(round_ms));
+            let delays: Vec<Duration> = (0..60).map(|_| backoff.next_delay()).collect();
+            let longest = delays.iter().max().copied().unwrap_or_default();
+            let bound = Duration::from_millis(longest_ms);
+            assert!(longest <= bound && longest > bound * 3 / 4, "{round_ms} ms: {longest:?}");
+        }
+    }
+
+    #[test]
     fn two_seeds_do_not_keep_step() {
-        let delays = |seed| (0..8).map(|_| Backoff::new(seed).next_delay()).collect::<Vec<_>>();
+        let delays = |seed| (0..8).map(|_| Backoff::new(seed, LONGEST).next_delay()).collect::<Vec<_>>();
         assert_ne!(delays(1), delays(2));
     }
 }

@@ -70,14 +70,14 @@ pub(super) struct Peer {
 }
 
 impl Peer {
-    pub(super) fn new(address: String, node: Option<NodeName>, now: Instant, seed: u64) -> Self {
+    pub(super) fn new(address: String, node: Option<NodeName>, now: Instant, backoff: Backoff) -> Self {
         Self {
             address,
             node,
             journal: None,
             last: Seq::ZERO,
             state: State::Down { retry_at: now },
-            backoff: Backoff::new(seed),
+            backoff,
             answered_round: 0,
             expected: false,
             foreign: false,

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use super::peer::{Asked, CONNECT_TIMEOUT, Peer, State};
-use super::{LinkId, PeerIx};
+use super::{Backoff, LinkId, PeerIx};
 use crate::model::{Body, Instant, JournalId, NodeName, Now, Readings, RoundRecord, Seq};
 
 mod asking;
@@ -97,7 +97,8 @@ impl Primary {
             outputs: VecDeque::new(),
         };
         for (at, (address, node)) in config.peers.into_iter().enumerate() {
-            primary.peers.push(Peer::new(address, node, now, config.seed.wrapping_add(at as u64)));
+            let backoff = Backoff::new(config.seed.wrapping_add(at as u64), config.poll_interval);
+            primary.peers.push(Peer::new(address, node, now, backoff));
             primary.set_timer(PeerIx(at));
         }
         primary

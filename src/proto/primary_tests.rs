@@ -367,6 +367,12 @@ fn a_connection_that_never_comes_about_is_given_up_and_tried_again() {
     assert_eq!((rig.connects(), rig.outputs.iter().filter(|output| is_disconnect(output)).count()), (1, 1));
     rig.run(Duration::from_millis(250));
     assert_eq!(rig.connects(), 2);
+    // Nobody is given up for good: every fifteen seconds at the latest, for ever.
+    let hour = Duration::from_secs(3_600);
+    rig.run(hour);
+    let tries = rig.connects();
+    rig.run(hour);
+    assert!(rig.connects() - tries >= 3_600 / 15 - 1);
 }
 
 #[test]

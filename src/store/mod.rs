@@ -24,7 +24,6 @@ mod sources;
 #[cfg(test)]
 mod tests;
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
@@ -85,7 +84,7 @@ pub struct Store {
     channels: Channels,
     rounds: Rounds,
     /// Held for as long as this process owns the directory. Last, so that the database is closed before.
-    _lock: File,
+    _lock: open::DirLock,
 }
 
 impl Store {
@@ -174,9 +173,19 @@ fn run(db: &Connection, sql: &str, doing: &'static str) -> Result<(), StoreError
     Ok(())
 }
 
+/// Bytes in pages that hold something.
 fn used_bytes(db: &Connection) -> Result<u64, StoreError> {
+    let free = page_bytes(db, "freelist_count")?;
+    Ok(file_bytes(db)?.saturating_sub(free))
+}
+
+/// Bytes of the whole file, as its header says.
+fn file_bytes(db: &Connection) -> Result<u64, StoreError> {
+    page_bytes(db, "page_count")
+}
+
+fn page_bytes(db: &Connection, pages: &str) -> Result<u64, StoreError> {
     let doing = "measuring the file";
     let number = |pragma| db.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0)).doing(doing);
-    let pages = number("page_count")?.saturating_sub(number("freelist_count")?);
-    Ok(u64::try_from(pages.saturating_mul(number("page_size")?)).unwrap_or(0))
+    Ok(u64::try_from(number(pages)?.saturating_mul(number("page_size")?)).unwrap_or(0))
 }

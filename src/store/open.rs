@@ -66,7 +66,7 @@ pub enum Check {
 /// What was looked at when a file was opened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Checked {
-    /// Its header and what opening needs: it was closed cleanly.
+    /// Its header, its length and what opening needs: it is large, and was closed cleanly.
     #[default]
     Header,
     /// The newest readings of every journal and all small tables: it is too large for more.
@@ -160,7 +160,7 @@ fn load(path: &Path, params: &OpenParams, migrations: &[&str]) -> Result<Loaded,
         }
         Kind::Empty | Kind::Store(_) => set_up(&db)?,
     }
-    let checked = check_file(&db, params.check, unclean)?;
+    let checked = check_file(&db, path, params.check, unclean)?;
     let migrated_from = migrate(&db, path, migrations)?;
     let Own { source, made, renamed_from } = own(&db, &params.node, params.new_journal)?;
     let rounds = Rounds::load(&db)?;
@@ -199,8 +199,12 @@ fn make_dir(dir: &Path) -> Result<(), StoreError> {
     File::open(parent).and_then(|parent| parent.sync_all()).map_err(error("make this directory"))
 }
 
+/// A directory that is this process's, for as long as this lives; the lock goes with the process, however that ends.
+#[derive(Debug)]
+pub(super) struct DirLock(#[expect(dead_code, reason = "held, not used")] File);
+
 /// Takes the directory for this process. The lock goes with the process, however that ends.
-fn take_lock(dir: &Path) -> Result<File, StoreError> {
+fn take_lock(dir: &Path) -> Result<DirLock, StoreError> {
     let path = dir.join(LOCK_NAME);
     let error = |source| StoreError::File { path: path.clone(), doing: "lock this file", source };
     let lock =
@@ -216,5 +220,5 @@ fn take_lock(dir: &Path) -> Result<File, StoreError> {
     }
     // Only a help for people: that it cannot be written (a full disk) is no reason not to start.
     let _ = lock.set_len(0).and_then(|()| writeln!(&lock, "process {}", std::process::id()));
-    Ok(lock)
+    Ok(DirLock(lock))
 }

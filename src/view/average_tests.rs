@@ -140,7 +140,9 @@ proptest! {
         let ends: Vec<u32> = ends.into_iter().collect();
         let listed: Vec<(f64, &[&str])> = ends.iter().zip(&down)
             .map(|(end, down)| (f64::from(*end), if *down { &["first"][..] } else { &[][..] })).collect();
-        let usual = { let mut all: Vec<u32> = ends.windows(2).map(|w| w[1] - w[0]).collect(); all.sort(); all.get(all.len() / 2).copied() };
+        let mut all: Vec<u32> = ends.windows(2).map(|w| w[1] - w[0]).collect();
+        all.sort();
+        let usual = all.get(all.len() / 2).copied();
         let mut expected = Vec::new();
         for (at, end) in ends.iter().enumerate() {
             let since = if at > 0 { f64::from(end - ends[at - 1]) } else { usual.map_or(f64::INFINITY, f64::from) };

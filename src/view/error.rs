@@ -11,7 +11,7 @@ use super::options::{DPI_MAX, DPI_MIN, SIDE_MAX_PX, SIDE_MIN_PX};
 pub enum ViewError {
     /// The picture asked for is too small to read or too large to hold.
     #[error(
-        "a plot is {SIDE_MIN_PX} to {SIDE_MAX_PX} pixels wide and high, not {width_px} x {height_px}: choose another size"
+        "a plot has {SIDE_MIN_PX} to {SIDE_MAX_PX} pixels a side, not {width_px} x {height_px}: choose another size"
     )]
     Size {
         /// The width asked for.

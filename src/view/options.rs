@@ -3,7 +3,7 @@
 use jiff::tz::TimeZone;
 
 use super::{ErrAs, ViewError};
-use crate::model::WallTime;
+use crate::model::{NodeName, WallTime};
 
 /// Smallest side of a picture: below it not even one panel can be read.
 pub(super) const SIDE_MIN_PX: u32 = 200;
@@ -49,6 +49,8 @@ pub struct PlotOptions {
     pub title: String,
     /// The time that is shown, both ends included; all that the data has when `None`.
     pub span: Option<(WallTime, WallTime)>,
+    /// All nodes that there are, also those that this picture leaves out, so that each has its colour in every picture.
+    pub known_nodes: Vec<NodeName>,
 }
 
 impl Default for PlotOptions {
@@ -61,6 +63,7 @@ impl Default for PlotOptions {
             zone: TimeZone::UTC,
             title: String::new(),
             span: None,
+            known_nodes: Vec::new(),
         }
     }
 }

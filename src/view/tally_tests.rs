@@ -43,7 +43,10 @@ fn the_footer_is_bounded_and_counts_the_rest() {
     let pieces = tally(&[], &[down(&names)]).pieces(3);
     assert_eq!(
         pieces.concat(),
-        "1 round · 0 readings · 50 ERR: n00 node_down 1 round, n01 node_down 1 round, n02 node_down 1 round, and 47 more"
+        concat!(
+            "1 round · 0 readings · 50 ERR: n00 node_down 1 round, n01 node_down 1 round, ",
+            "n02 node_down 1 round, and 47 more"
+        )
     );
     assert_eq!(tally(&[], &[down(&names)]).pieces(0).concat(), "1 round · 0 readings · 50 ERR: and 50 more");
 }

@@ -103,7 +103,8 @@ fn poll(text: &str) -> Result<PollRequest, String> {
     Ok(PollRequest { journal, after: Seq(raw.after), taken: Seq(raw.taken), max: raw.max })
 }
 
-/// No journal grows so long: at a million readings a second it is 142 years. Leaves room for sums and for SQLite's `i64`.
+/// No journal grows so long: at a million readings a second it is 142 years. Leaves room for sums and for SQLite's
+/// `i64`.
 const SEQ_MAX: u64 = 1 << 52;
 
 #[derive(Deserialize)]

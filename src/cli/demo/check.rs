@@ -7,7 +7,7 @@ use std::path::Path;
 use anyhow::Result;
 
 use super::site::NODES;
-use crate::model::{JournalId, NodeName, Seq};
+use crate::model::{Channel, JournalId, NodeName, Seq, Value, WallTime};
 use crate::store::{Filter, Reader, StoreError};
 
 /// What came out, in numbers.
@@ -44,8 +44,8 @@ struct Said {
     value: String,
 }
 
-/// Reads all stores of the demo in `dir`, whose nodes have stopped.
-pub(super) fn check(dir: &Path) -> Result<Verdict> {
+/// Reads all stores of the demo in `dir`, whose nodes have stopped. Rounds after `until` are no part of the story.
+pub(super) fn check(dir: &Path, until: WallTime) -> Result<Verdict> {
     let sink = Reader::open(&dir.join("sink"))?;
     let mut collected: BTreeMap<Place, Vec<Said>> = BTreeMap::new();
     let mut errors: BTreeMap<(String, &'static str), usize> = BTreeMap::new();
@@ -56,7 +56,7 @@ pub(super) fn check(dir: &Path) -> Result<Verdict> {
         collected.entry((row.journal, row.seq)).or_default().push(said(row.channel, row.time, row.value));
         Ok::<_, StoreError>(())
     })?;
-    let rounds = sink.rounds(&Filter::default())?;
+    let rounds = sink.rounds(&Filter { until: Some(until), ..Filter::default() })?;
     let mut down = BTreeMap::new();
     for name in rounds.iter().flat_map(|round| &round.down) {
         *down.entry(name.clone()).or_default() += 1;
@@ -68,7 +68,7 @@ pub(super) fn check(dir: &Path) -> Result<Verdict> {
     Ok(Verdict { nodes, rounds: rounds.len(), down, errors })
 }
 
-fn said(channel: &crate::model::Channel, time: crate::model::WallTime, value: crate::model::Value) -> Said {
+fn said(channel: &Channel, time: WallTime, value: Value) -> Said {
     Said { channel: channel.to_string(), time_us: time.as_unix_micros(), value: format!("{value:?}") }
 }
 

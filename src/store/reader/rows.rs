@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use rusqlite::{CachedStatement, params};
 
 use super::{Filter, Reader};
-use crate::model::{Channel, Instant, JournalId, Seq, Value, WallTime};
+use crate::model::{Channel, Instant, JournalId, NodeName, Seq, Value, WallTime};
 use crate::store::channels::from_row;
 use crate::store::error::{Doing, StoreError};
 use crate::store::schema::{err_reason, journal_from_sql, seq_from_sql};
@@ -81,6 +81,15 @@ impl Reader {
             }
         }
         Ok(count)
+    }
+
+    /// All nodes that have readings here, by name.
+    pub fn nodes(&self) -> Result<Vec<NodeName>, StoreError> {
+        let mut nodes: Vec<NodeName> =
+            self.channels(&Filter::default())?.into_values().map(|c| c.node).collect();
+        nodes.sort();
+        nodes.dedup();
+        Ok(nodes)
     }
 
     /// The wanted channels by row id.

@@ -83,6 +83,17 @@ fn a_file_cut_to_nothing_with_its_log_left() {
 }
 
 #[test]
+fn a_file_cut_short_after_a_clean_end() {
+    for (len, cut) in [(5000, 1), (100, 1), (5000, 4096 * 20)] {
+        let dir = tempfile::tempdir().unwrap();
+        let path = filled(dir.path(), len, true);
+        let whole = fs::metadata(&path).unwrap().len();
+        fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(whole - cut).unwrap();
+        is_moved_aside(dir.path(), Check::Auto);
+    }
+}
+
+#[test]
 fn a_flipped_page() {
     for (clean, check) in [(false, Check::Auto), (true, Check::Full)] {
         let dir = tempfile::tempdir().unwrap();
@@ -113,7 +124,7 @@ fn damage_met_while_running_is_told_and_the_next_opening_mends_it() {
 #[test]
 fn a_sound_file_is_checked_as_its_end_demands() {
     let dir = tempfile::tempdir().unwrap();
-    filled(dir.path(), 100, true);
+    filled(dir.path(), 5000, true);
     let opened = |check| Store::open(dir.path(), &OpenParams { check, ..params("sink", 0xb) }).unwrap().1;
     assert_eq!(opened(Check::Auto).checked, Checked::Header);
     assert_eq!(opened(Check::Full).checked, Checked::All);

@@ -31,7 +31,10 @@ fn jsonl_has_exactly_the_keys_of_the_contract() {
     let text = exported(dir.path(), "jsonl");
     assert_eq!(
         text.lines().next().unwrap(),
-        r#"{"node":"pi-1","chip":"sht3x-44","quantity":"temperature","unit":"Cel","time":"2026-01-20T00:00:00.000000Z","value":21.5,"err":null,"journal":"000000000000000a","seq":1}"#
+        concat!(
+            r#"{"node":"pi-1","chip":"sht3x-44","quantity":"temperature","unit":"Cel","#,
+            r#""time":"2026-01-20T00:00:00.000000Z","value":21.5,"err":null,"journal":"000000000000000a","seq":1}"#
+        )
     );
     let rows: Vec<Json> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(rows.len(), 4);

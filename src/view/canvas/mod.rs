@@ -4,6 +4,7 @@
 
 mod font;
 mod raster;
+mod stroke;
 mod svg;
 
 pub(super) use font::text_width_em;

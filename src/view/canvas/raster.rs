@@ -1,23 +1,25 @@
-//! Pixels: a plotters back end over tiny-skia, which rasterises paths with anti-aliasing on the CPU and has no
-//! dependency outside Rust. PNG is written by the `png` crate.
+//! Pixels: a plotters back end over tiny-skia, which rasterises filled paths, text above all, with anti-aliasing on
+//! the CPU, and has no dependency outside Rust. Lines are rasterised by `stroke`; PNG is written by the `png` crate.
 
 use std::convert::Infallible;
 
 use plotters_backend::{BackendColor, BackendCoord, BackendStyle, BackendTextStyle};
 use plotters_backend::{DrawingBackend, DrawingErrorKind};
-use tiny_skia::{Color, FillRule, LineCap, LineJoin, Paint, Path, PathBuilder, Pixmap};
-use tiny_skia::{Rect, Stroke, StrokeDash, Transform};
+use tiny_skia::{Color, ColorU8, FillRule, Paint, Path, PathBuilder, PathSegment, Pixmap};
+use tiny_skia::{Rect, StrokeDash, Transform};
 
+use super::stroke::Mask;
 use super::{Canvas, SUBPIXELS, font, place};
 
-/// A stroke is rasterised in runs of at most so many points: the cost of a path grows faster than its length.
-const STROKE_RUN_POINTS: usize = 128;
+/// An outlined circle has so many corners, which no eye sees at the size of a mark.
+const CIRCLE_CORNERS: u8 = 64;
 
 type Drawn = Result<(), DrawingErrorKind<Infallible>>;
 
 /// Draws on a pixmap that the caller keeps.
 pub(in crate::view) struct Raster<'a> {
     pixmap: &'a mut Pixmap,
+    mask: Mask,
     dash: Option<StrokeDash>,
 }
 
@@ -25,7 +27,8 @@ impl<'a> Raster<'a> {
     /// Over all of `pixmap`, which is made white.
     pub(in crate::view) fn new(pixmap: &'a mut Pixmap) -> Self {
         pixmap.fill(Color::WHITE);
-        Self { pixmap, dash: None }
+        let mask = Mask::new(pixmap.width(), pixmap.height());
+        Self { pixmap, mask, dash: None }
     }
 
     fn fill(&mut self, path: Option<Path>, color: BackendColor, transform: Transform) {
@@ -35,16 +38,28 @@ impl<'a> Raster<'a> {
     }
 
     fn stroke(&mut self, path: Option<Path>, color: BackendColor, width: u32) {
-        let Some(path) = path else { return };
-        let stroke = Stroke {
-            width: px(i32::try_from(width).unwrap_or(i32::MAX)),
-            line_cap: if self.dash.is_some() { LineCap::Butt } else { LineCap::Round },
-            // At such widths no eye tells a bevel from a round joint, which takes half as long again.
-            line_join: LineJoin::Bevel,
-            dash: self.dash.clone(),
-            ..Stroke::default()
+        let dashed = match (&path, &self.dash) {
+            (Some(path), Some(dash)) => path.dash(dash, 1.0),
+            _ => None,
         };
-        self.pixmap.stroke_path(&path, &paint(color), &stroke, Transform::identity(), None);
+        let Some(path) = dashed.or(path) else { return };
+        let half = px(i32::try_from(width).unwrap_or(i32::MAX)) / 2.0;
+        let (mut first, mut last) = ((0.0, 0.0), (0.0, 0.0));
+        for segment in path.segments() {
+            let to = match segment {
+                PathSegment::MoveTo(to) => {
+                    (first, last) = ((to.x, to.y), (to.x, to.y));
+                    continue;
+                }
+                PathSegment::LineTo(to) => (to.x, to.y),
+                // No line here is curved: plotters draws none.
+                PathSegment::QuadTo(_, to) | PathSegment::CubicTo(_, _, to) => (to.x, to.y),
+                PathSegment::Close => first,
+            };
+            self.mask.add(last, to, half);
+            last = to;
+        }
+        self.mask.paint(self.pixmap, color_u8(color));
     }
 }
 
@@ -103,22 +118,8 @@ impl DrawingBackend for Raster<'_> {
         path: I,
         style: &S,
     ) -> Drawn {
-        let run_points = if self.dash.is_some() { usize::MAX } else { STROKE_RUN_POINTS };
-        let mut run = PathBuilder::new();
-        for (x, y) in path {
-            let (x, y) = (px(x), px(y));
-            if run.is_empty() {
-                run.move_to(x, y);
-            } else {
-                run.line_to(x, y);
-            }
-            if run.len() >= run_points {
-                self.stroke(run.finish(), style.color(), style.stroke_width());
-                run = PathBuilder::new();
-                run.move_to(x, y);
-            }
-        }
-        self.stroke(run.finish(), style.color(), style.stroke_width());
+        let line = polyline(path);
+        self.stroke(line.finish(), style.color(), style.stroke_width());
         Ok(())
     }
 
@@ -130,12 +131,18 @@ impl DrawingBackend for Raster<'_> {
         fill: bool,
     ) -> Drawn {
         let radius = px(i32::try_from(radius).unwrap_or(i32::MAX));
-        let path = PathBuilder::from_circle(px(center.0), px(center.1), radius);
+        let (x, y) = (px(center.0), px(center.1));
         if fill {
-            self.fill(path, style.color(), Transform::identity());
-        } else {
-            self.stroke(path, style.color(), style.stroke_width());
+            self.fill(PathBuilder::from_circle(x, y, radius), style.color(), Transform::identity());
+            return Ok(());
         }
+        let mut path = PathBuilder::new();
+        path.move_to(x + radius, y);
+        for corner in 1..=CIRCLE_CORNERS {
+            let (sin, cos) = (std::f32::consts::TAU * corner as f32 / CIRCLE_CORNERS as f32).sin_cos();
+            path.line_to(x + radius * cos, y + radius * sin);
+        }
+        self.stroke(path.finish(), style.color(), style.stroke_width());
         Ok(())
     }
 
@@ -144,14 +151,7 @@ impl DrawingBackend for Raster<'_> {
         vert: I,
         style: &S,
     ) -> Drawn {
-        let mut path = PathBuilder::new();
-        for (x, y) in vert {
-            if path.is_empty() {
-                path.move_to(px(x), px(y));
-            } else {
-                path.line_to(px(x), px(y));
-            }
-        }
+        let mut path = polyline(vert);
         path.close();
         self.fill(path.finish(), style.color(), Transform::identity());
         Ok(())
@@ -171,19 +171,35 @@ impl DrawingBackend for Raster<'_> {
     }
 }
 
+fn polyline(points: impl IntoIterator<Item = BackendCoord>) -> PathBuilder {
+    let mut path = PathBuilder::new();
+    for (x, y) in points {
+        if path.is_empty() {
+            path.move_to(px(x), px(y));
+        } else {
+            path.line_to(px(x), px(y));
+        }
+    }
+    path
+}
+
 /// Subpixels to pixels.
 fn px(subpixels: i32) -> f32 {
     // Exact: a picture has less than 2^24 subpixels a side.
     subpixels as f32 / SUBPIXELS as f32
 }
 
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to a byte")]
 fn paint(color: BackendColor) -> Paint<'static> {
-    let (red, green, blue) = color.rgb;
-    let alpha = (color.alpha.clamp(0.0, 1.0) * 255.0).round() as u8;
+    let color = color_u8(color);
     let mut paint = Paint { anti_alias: true, ..Paint::default() };
-    paint.set_color_rgba8(red, green, blue, alpha);
+    paint.set_color_rgba8(color.red(), color.green(), color.blue(), color.alpha());
     paint
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to a byte")]
+fn color_u8(color: BackendColor) -> ColorU8 {
+    let (red, green, blue) = color.rgb;
+    ColorU8::from_rgba(red, green, blue, (color.alpha.clamp(0.0, 1.0) * 255.0).round() as u8)
 }
 
 /// The picture as a PNG file. It is opaque, so three bytes a pixel are enough.

@@ -51,12 +51,11 @@ impl<'a> Svg<'a> {
             let width = Px(f64::from(style.stroke_width()));
             let opacity = Opacity("stroke", ink.0.alpha);
             self.put(format_args!(" fill=\"none\" stroke=\"{ink}\" stroke-width=\"{width}\"{opacity}"));
-            let dash = std::mem::take(&mut self.dash);
-            match dash.as_str() {
-                "" => self.put(format_args!(" stroke-linecap=\"round\"")),
-                dash => self.put(format_args!(" stroke-dasharray=\"{dash}\"")),
+            if !self.dash.is_empty() {
+                let dash = std::mem::take(&mut self.dash);
+                self.put(format_args!(" stroke-dasharray=\"{dash}\""));
+                self.dash = dash;
             }
-            self.dash = dash;
         }
         self.put(format_args!("/>\n"));
     }

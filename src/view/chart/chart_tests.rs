@@ -109,6 +109,14 @@ fn a_node_keeps_its_colour_in_whatever_order_the_data_comes() {
 }
 
 #[test]
+fn a_node_keeps_its_colour_when_others_are_left_out() {
+    let data = PlotData { series: vec![series("b", &[Ok(3.0), Ok(4.0)])], rounds: vec![] };
+    let known_nodes = ["a", "b", "c"].map(|node| NodeName::new(node).unwrap()).to_vec();
+    let alone = svg(&data, &PlotOptions { known_nodes, ..PlotOptions::default() });
+    assert_eq!((strokes(&alone, BLUE), strokes(&alone, "#d55e00") > 0), (0, true));
+}
+
+#[test]
 fn the_span_cuts_the_data_and_stays_when_there_is_none() {
     let data = PlotData { series: vec![series("a", &[Ok(5.0); 100])], rounds: vec![] };
     let span = |from, to| PlotOptions { span: Some((at(from), at(to))), ..PlotOptions::default() };

@@ -8,14 +8,23 @@ use crate::view::{PlotData, PlotOptions, Round, Series, Tally};
 
 /// The panels of a picture.
 pub(super) struct Content<'a> {
-    /// What nodes are called, by name; a node's place here decides its colour.
-    pub(super) nodes: Vec<String>,
+    /// The nodes, by name.
+    pub(super) nodes: Vec<Node>,
     /// One for each quantity and unit, by name.
     pub(super) panels: Vec<Panel<'a>>,
     /// The rounds within the time shown.
     pub(super) rounds: &'a [Round],
     /// The first and the last time of what is shown; `None` when there is nothing.
     pub(super) span: Option<(WallTime, WallTime)>,
+}
+
+/// One node, or one of several of the same name.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Node {
+    /// What it is called.
+    pub(super) label: String,
+    /// Its place among all nodes, which decides its colour.
+    pub(super) place: usize,
 }
 
 /// One quantity in one unit.
@@ -41,17 +50,24 @@ impl<'a> Content<'a> {
     /// Arranges `data`.
     pub(super) fn new(data: &'a PlotData, options: &PlotOptions) -> Self {
         let keys: BTreeSet<(&NodeName, &str)> = data.series.iter().map(node_key).collect();
+        let named: BTreeSet<&NodeName> = data.series.iter().map(|series| &series.channel.node).collect();
+        let unseen = options.known_nodes.iter().filter(|node| !named.contains(node)).map(|node| (node, ""));
+        let all: BTreeSet<(&NodeName, &str)> = keys.iter().copied().chain(unseen).collect();
+        let places: BTreeMap<_, usize> = all.into_iter().zip(0..).collect();
+        let place = |key: &(&NodeName, &str)| places.get(key).copied().unwrap_or_default();
+        let mut nodes: Vec<Node> =
+            keys.iter().map(|key| Node { place: place(key), ..Node::default() }).collect();
         let order: BTreeMap<_, usize> = keys.into_iter().zip(0..).collect();
-        let mut nodes = vec![String::new(); order.len()];
         let mut by_quantity: BTreeMap<(&str, &str), Vec<&Series>> = BTreeMap::new();
         for series in &data.series {
             let channel = &series.channel;
             by_quantity.entry((&channel.quantity, &channel.unit)).or_default().push(series);
-            if let Some(name) = order.get(&node_key(series)).and_then(|at| nodes.get_mut(*at)) {
-                *name = series.node_label();
+            if let Some(node) = order.get(&node_key(series)).and_then(|at| nodes.get_mut(*at)) {
+                node.label = series.node_label();
             }
         }
-        let panel = |((quantity, unit), series)| Panel::new(quantity, unit, series, &order, options);
+        let panel =
+            |((quantity, unit), series)| Panel::new(quantity, unit, series, (&order, &places), options);
         let panels: Vec<Panel<'_>> = by_quantity.into_iter().map(panel).collect();
         let rounds = within(&data.rounds, |round| round.time, options.span);
         let span = options.span.or_else(|| times(&panels, rounds));
@@ -72,7 +88,7 @@ impl<'a> Panel<'a> {
         quantity: &'a str,
         unit: &'a str,
         mut series: Vec<&'a Series>,
-        order: &BTreeMap<(&NodeName, &str), usize>,
+        (order, places): (&Places<'_>, &Places<'_>),
         options: &PlotOptions,
     ) -> Self {
         series.sort_by_key(|s| (node_key(s), &s.channel.chip));
@@ -88,7 +104,8 @@ impl<'a> Panel<'a> {
             let node = order.get(&node_key(series)).copied().unwrap_or_default();
             let chip = chips.iter().position(|chip| *chip == series.channel.chip).unwrap_or_default();
             let points = within(&series.points, |(time, _)| *time, options.span);
-            Channel { series, points, node, look: palette::look(node, chip) }
+            let place = places.get(&node_key(series)).copied().unwrap_or_default();
+            Channel { series, points, node, look: palette::look(place, chip) }
         };
         let channels = series.into_iter().map(channel).collect();
         Self { quantity, unit, channels, chips }
@@ -110,6 +127,9 @@ impl<'a> Panel<'a> {
             || rounds.iter().flat_map(|round| &round.down).any(|node| nodes.contains(node))
     }
 }
+
+/// Places of nodes in a list.
+type Places<'a> = BTreeMap<(&'a NodeName, &'a str), usize>;
 
 fn node_key(series: &Series) -> (&NodeName, &str) {
     (&series.channel.node, &series.suffix)

@@ -6,7 +6,7 @@ use plotters::coord::cartesian::Cartesian2d;
 use plotters::drawing::DrawingArea;
 
 use super::Chart;
-use super::content::{Content, Panel};
+use super::content::{Content, Node, Panel};
 use super::figure::{Entry, Grid, Sample, left_out, panel_heading, surround};
 use super::lines::PanelLines;
 use super::marks;
@@ -56,8 +56,8 @@ impl<'a> TimeSeries<'a> {
 
     fn legend(&self) -> (Vec<Entry>, Vec<Entry>) {
         let node =
-            |(at, label): (usize, &String)| Entry { sample: Sample::Node(look(at, 0)), label: label.clone() };
-        let nodes = self.content.nodes.iter().enumerate().map(node).collect();
+            |node: &Node| Entry { sample: Sample::Node(look(node.place, 0)), label: node.label.clone() };
+        let nodes = self.content.nodes.iter().map(node).collect();
         let zero = self.options.err == ErrAs::Zero;
         let mut others = Vec::new();
         if self.content.panels.iter().any(|panel| panel.channels.len() > 1) {

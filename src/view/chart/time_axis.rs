@@ -22,7 +22,8 @@ const MONTH: i64 = 30 * DAY;
 /// The distance of two ticks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Step {
-    /// So many microseconds, at most an hour: counted in true time, for every minute has a tick even when a clock is set back.
+    /// So many microseconds, at most an hour: counted in true time, for every minute has a tick even when a clock is
+    /// set back.
     Micros(i64),
     /// So many hours on the wall clock: 6:00 is at 6:00 also on the day on which clocks change.
     Hours(i64),

@@ -75,7 +75,11 @@ fn a_quarter_hour_zone_has_round_ticks() {
 proptest! {
     /// Whatever two times come, even those that no calendar knows: few ticks, in order, within the axis.
     #[test]
-    fn any_two_times_have_an_axis(a in any::<i64>(), span in prop_oneof![0_i64..100 * DAY, any::<i64>()], wanted in 0_usize..60) {
+    fn any_two_times_have_an_axis(
+        a in any::<i64>(),
+        span in prop_oneof![0_i64..100 * DAY, any::<i64>()],
+        wanted in 0_usize..60,
+    ) {
         let time = WallTime::from_unix_micros;
         let b = a.saturating_add(span.saturating_abs());
         let axis = TimeAxis::new(time(a), time(b), wanted, &berlin());
