@@ -26,6 +26,11 @@ const ID_MAX_CHARS: usize = 100;
 /// Most of a peer's words that are told or sent back, in characters.
 const TEXT_MAX_CHARS: usize = 200;
 
+/// Readings of scripts that go to the store together, if they come together.
+const APPEND_MAX_READINGS: usize = 2_000;
+/// Channels in one such pack: they are searched one by one.
+const APPEND_MAX_CHANNELS: usize = 64;
+
 /// What a node is at its start: what the store knows, and its role.
 #[derive(Clone, Debug)]
 pub struct NodeConfig {
@@ -428,13 +433,30 @@ impl Node {
         if let Some(primary) = &mut self.primary {
             primary.foreign(now, link);
         }
-        let Some(said) = self.guests.say(link, &json, now) else { return };
-        if said.is_to_be_told {
-            let report = Report::Foreign { from: said.from, message: json, readings: said.pack.len() };
+        let mut pack = self.open_pack();
+        if let Some(said) = self.guests.say(link, &json, now, &mut pack)
+            && said.is_to_be_told
+        {
+            let report = Report::Foreign { from: said.from, message: json, readings: said.readings };
             self.outputs.push_back(Output::Report(report));
         }
-        if !said.pack.is_empty() {
-            self.outputs.push_back(Output::Append(said.pack));
+        if !pack.is_empty() {
+            self.outputs.push_back(Output::Append(pack));
+        }
+    }
+
+    /// What is to be appended last and not yet carried out, to put more to it: a script's small messages that come
+    /// together go to the store together.
+    fn open_pack(&mut self) -> Pack {
+        match self.outputs.back_mut() {
+            Some(Output::Append(pack))
+                if pack.len() < APPEND_MAX_READINGS && pack.channels.len() < APPEND_MAX_CHANNELS =>
+            {
+                let pack = std::mem::take(pack);
+                self.outputs.pop_back();
+                pack
+            }
+            _ => Pack::default(),
         }
     }
 

@@ -21,7 +21,7 @@ use super::clock;
 use super::link::Link;
 use super::resolver::{Resolved, Resolver};
 use super::store_thread::{StoreHandle, StoreReply};
-use crate::model::{Instant, Now, Pack};
+use crate::model::{Instant, Now};
 use crate::node::{Input, Node};
 use crate::proto::{LinkId, PeerIx};
 use telling::Telling;
@@ -33,6 +33,8 @@ const SIGNALS: Token = Token(2);
 /// Tokens from here on are links' numbers.
 const FIRST_LINK: u64 = 16;
 
+/// Links that wait for the store are looked at again after this at the latest.
+const PAUSE_MAX: Duration = Duration::from_millis(50);
 /// One buffer for all reads.
 const SCRATCH_BYTES: usize = 64 << 10;
 const EVENTS_MAX: usize = 1_024;
@@ -75,13 +77,9 @@ pub(crate) struct EventLoop {
     unread: BTreeSet<LinkId>,
     /// Links with something new to send.
     unsent: BTreeSet<LinkId>,
-    /// Links of strangers that wait until the store has taken what they sent before.
+    /// Scripts' links that are not read until the store has caught up.
     paused: BTreeSet<LinkId>,
     unfinished: Unfinished,
-    /// Readings that strangers sent, for the store.
-    feed: Vec<Pack>,
-    /// Feeds under way to the store.
-    feeds: usize,
     /// Reads under way in the store.
     reads: usize,
     /// What strangers' links hold in memory together.
@@ -109,8 +107,6 @@ impl EventLoop {
             unsent: BTreeSet::new(),
             paused: BTreeSet::new(),
             unfinished: Unfinished::default(),
-            feed: Vec::new(),
-            feeds: 0,
             reads: 0,
             held_bytes: 0,
             telling: Telling::new(clock::now().mono),
@@ -154,7 +150,8 @@ impl EventLoop {
             return Some(Duration::ZERO);
         }
         let node = self.parts.node.poll_timeout().map(|(at, _)| at);
-        let due = [node, self.unfinished.due(), self.accept_again_at].into_iter().flatten().min()?;
+        let paused = (!self.paused.is_empty()).then(|| now + PAUSE_MAX);
+        let due = [node, self.unfinished.due(), self.accept_again_at, paused].into_iter().flatten().min()?;
         Some(due.saturating_since(now))
     }
 
@@ -166,6 +163,9 @@ impl EventLoop {
         if self.accept_again_at.is_some_and(|at| at <= now.mono) {
             self.accept_again_at = None;
             self.accept();
+        }
+        if !self.parts.store.is_behind() {
+            self.unread.append(&mut self.paused);
         }
         while let Some(link) = self.unfinished.overdue(now.mono) {
             self.unfinished.end(link);
@@ -186,11 +186,6 @@ impl EventLoop {
                         open.awaited = open.awaited.saturating_sub(1);
                     }
                     Input::Piece { link, piece }
-                }
-                StoreReply::Fed => {
-                    self.feeds = self.feeds.saturating_sub(1);
-                    self.unread.append(&mut self.paused);
-                    continue;
                 }
                 StoreReply::Damaged(why) => {
                     log::error!("{why}");

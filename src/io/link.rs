@@ -30,12 +30,14 @@ pub(crate) struct Link {
     /// False while the connection is still being made.
     pub(crate) is_connected: bool,
     pub(crate) fate: Fate,
+    /// The other end has closed its side, or the socket failed: it is read to the end.
+    pub(crate) is_ending: bool,
+    /// It has sent plain JSON.
+    pub(crate) is_script: bool,
     /// Answers that the store has still to give.
     pub(crate) awaited: u32,
     /// Messages that have come.
     pub(crate) messages: u64,
-    /// What it sends goes into the store.
-    pub(crate) is_feeder: bool,
     /// What it holds in memory, as the loop has counted it last.
     pub(crate) counted_bytes: usize,
 }
@@ -76,9 +78,10 @@ impl Link {
             remote,
             is_connected,
             fate: Fate::Open,
+            is_ending: false,
+            is_script: false,
             awaited: 0,
             messages: 0,
-            is_feeder: false,
             counted_bytes: 0,
         }
     }

@@ -4,6 +4,7 @@
 //! again, readings of other nodes are refused (they are safe in their journals), and the health says so.
 
 use std::collections::{BTreeSet, VecDeque};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -18,8 +19,9 @@ use crate::store::{Committed, Cursor, Retention, Store, StoreError};
 
 /// Commands that may wait. A sender that finds the queue full keeps what it has, or says that it dropped it.
 const COMMANDS_MAX: usize = 8_192;
-/// A group is committed at the latest when it has so many readings, whatever the flush interval.
-const GROUP_MAX_READINGS: usize = 50_000;
+/// A group is committed at the latest when it has so many readings, whatever the flush interval: about 1 MiB, which an
+/// SD card takes well. Half of what one peer may have on its way, so that the next group comes in meanwhile.
+const GROUP_MAX_READINGS: usize = 16_384;
 /// Own readings that wait in memory while the disk takes none: at 5 a second, nearly three hours, in about 4 MiB.
 const WAITING_MAX_READINGS: usize = 50_000;
 /// The store works again when it has not failed for so long: on a disk that is nearly full, small groups find room and
@@ -27,6 +29,11 @@ const WAITING_MAX_READINGS: usize = 50_000;
 const RELIEF_AFTER: Duration = Duration::from_secs(5);
 /// Different troubles that are told until it works again.
 const TOLD_MAX: usize = 8;
+/// With more own readings than this handed over and not durable, scripts have to wait: the readings of one that sends as
+/// fast as it can must not fill the memory, nor crowd out the sensors'.
+const BEHIND_READINGS: usize = WAITING_MAX_READINGS / 2;
+/// The same with so many commands in the queue, however few readings they bring.
+const BEHIND_COMMANDS: usize = COMMANDS_MAX / 2;
 /// After a failed commit, this long until the next try.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// From one look at the retention limits to the next.
@@ -35,14 +42,8 @@ const RETENTION_EVERY: Duration = Duration::from_secs(60);
 /// What the store thread is asked.
 pub(crate) enum StoreCommand {
     Append(Pack),
-    /// Readings that strangers sent, for the own journal; answered by [`StoreReply::Fed`].
-    Feed(Vec<Pack>),
     Take(Box<Readings>),
-    Read {
-        link: LinkId,
-        after: Seq,
-        max: u32,
-    },
+    Read { link: LinkId, after: Seq, max: u32 },
     AddRound(RoundRecord),
     NoteConsumer(NodeName, Seq),
     NotePeer(String, NodeName),
@@ -65,8 +66,6 @@ pub(crate) enum StoreReply {
         link: LinkId,
         piece: Result<(Seq, BootId, Pack), String>,
     },
-    /// There is room for more of [`StoreCommand::Feed`].
-    Fed,
     /// The file turned out damaged while running: begin the session anew, which moves it aside.
     Damaged(String),
 }
@@ -99,32 +98,37 @@ impl StoreHealth {
 pub(crate) struct StoreHandle {
     commands: SyncSender<StoreCommand>,
     health: Arc<Mutex<StoreHealth>>,
+    /// Own readings that are handed over and not durable.
+    waiting: Arc<AtomicUsize>,
+    /// Commands in the queue.
+    queued: Arc<AtomicUsize>,
 }
 
 impl StoreHandle {
     /// Hands over a command; gives it back when the queue is full or the thread has ended.
     pub(crate) fn send(&self, command: StoreCommand) -> Result<(), StoreCommand> {
-        self.commands.try_send(command).map_err(|error| match error {
-            TrySendError::Full(command) | TrySendError::Disconnected(command) => command,
+        self.queued.fetch_add(1, Ordering::Relaxed);
+        self.commands.try_send(command).map_err(|error| {
+            self.queued.fetch_sub(1, Ordering::Relaxed);
+            match error {
+                TrySendError::Full(command) | TrySendError::Disconnected(command) => command,
+            }
         })
     }
 
     /// Appends readings of this node; counts them as dropped when the store is so far behind that it cannot even queue.
     pub(crate) fn append(&self, pack: Pack) {
+        self.waiting.fetch_add(pack.len(), Ordering::Relaxed);
         if let Err(StoreCommand::Append(pack)) = self.send(StoreCommand::Append(pack)) {
+            self.waiting.fetch_sub(pack.len(), Ordering::Relaxed);
             self.count_dropped(pack.len());
         }
     }
 
-    /// Appends readings that strangers sent; whether there was room for them.
-    pub(crate) fn feed(&self, packs: Vec<Pack>) -> bool {
-        match self.send(StoreCommand::Feed(packs)) {
-            Err(StoreCommand::Feed(packs)) => {
-                self.count_dropped(packs.iter().map(Pack::len).sum());
-                false
-            }
-            _ => true,
-        }
+    /// Whether so much waits to become durable that those who can be made to wait should.
+    pub(crate) fn is_behind(&self) -> bool {
+        self.waiting.load(Ordering::Relaxed) > BEHIND_READINGS
+            || self.queued.load(Ordering::Relaxed) > BEHIND_COMMANDS
     }
 
     /// Counts readings that have no place, and says so at the first of them and whenever they have doubled.
@@ -176,7 +180,8 @@ pub(crate) fn start(
     wake: impl Fn() + Send + 'static,
 ) -> std::io::Result<(StoreHandle, JoinHandle<Ended>)> {
     let (commands, inbox) = sync_channel(COMMANDS_MAX);
-    let handle = StoreHandle { commands, health: Arc::default() };
+    let handle =
+        StoreHandle { commands, health: Arc::default(), waiting: Arc::default(), queued: Arc::default() };
     let now = clock::now().mono;
     let worker = Worker {
         store,
@@ -237,7 +242,10 @@ impl Worker {
             };
             match command {
                 Ok(StoreCommand::Stop) | Err(RecvTimeoutError::Disconnected) => break,
-                Ok(command) => self.carry_out(command),
+                Ok(command) => {
+                    self.handle.queued.fetch_sub(1, Ordering::Relaxed);
+                    self.carry_out(command);
+                }
                 Err(RecvTimeoutError::Timeout) => {}
             }
             let now = clock::now().mono;
@@ -282,10 +290,6 @@ impl Worker {
     fn carry_out(&mut self, command: StoreCommand) {
         match command {
             StoreCommand::Append(pack) => self.append(pack),
-            StoreCommand::Feed(packs) => {
-                packs.into_iter().for_each(|pack| self.append(pack));
-                self.reply(StoreReply::Fed);
-            }
             StoreCommand::Take(readings) => self.take(&readings),
             StoreCommand::Read { link, after, max } => {
                 let piece = self.store.read_own(after, max);
@@ -314,6 +318,7 @@ impl Worker {
         while self.waiting_readings > WAITING_MAX_READINGS && self.applied == 0 {
             let dropped = self.waiting.pop_front().map_or(0, |pack| pack.len());
             self.waiting_readings -= dropped;
+            self.handle.waiting.fetch_sub(dropped, Ordering::Relaxed);
             self.handle.count_dropped(dropped);
         }
         if self.trouble.is_none() {
@@ -392,6 +397,7 @@ impl Worker {
     fn committed(&mut self, committed: Committed) {
         let appended: usize = self.waiting.drain(..self.applied).map(|pack| pack.len()).sum();
         self.waiting_readings -= appended;
+        self.handle.waiting.fetch_sub(appended, Ordering::Relaxed);
         (self.applied, self.group_readings, self.is_dirty) = (0, 0, false);
         self.takes.clear();
         if appended > 0 {

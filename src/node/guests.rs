@@ -9,7 +9,8 @@ use core::net::IpAddr;
 use serde_json::{Value as Json, json};
 
 use crate::model::{Channel, NodeName, Now, Pack};
-use crate::proto::{LinkId, foreign};
+use crate::proto::LinkId;
+use crate::proto::foreign::{self, ForeignValue};
 
 /// The chip name of channels that a script fills.
 const CHIP: &str = "json";
@@ -35,6 +36,8 @@ pub(super) struct Guests {
 struct Guest {
     remote: IpAddr,
     slot: Option<u32>,
+    /// What it is called unless it calls itself something: made of its address when it first speaks.
+    by_address: Option<NodeName>,
     messages: u64,
     offences: u32,
     complaints: u64,
@@ -43,13 +46,16 @@ struct Guest {
 /// What came of one message.
 pub(super) struct Said {
     pub(super) from: NodeName,
-    pub(super) pack: Pack,
+    pub(super) readings: usize,
     pub(super) is_to_be_told: bool,
 }
 
 impl Guests {
     pub(super) fn link_up(&mut self, link: LinkId, remote: IpAddr) {
-        self.links.insert(link, Guest { remote, slot: None, messages: 0, offences: 0, complaints: 0 });
+        self.links.insert(
+            link,
+            Guest { remote, slot: None, by_address: None, messages: 0, offences: 0, complaints: 0 },
+        );
     }
 
     pub(super) fn link_down(&mut self, link: LinkId) {
@@ -85,8 +91,8 @@ impl Guests {
         )
     }
 
-    /// Takes a foreign message's readings, stamped now.
-    pub(super) fn say(&mut self, link: LinkId, json: &Json, now: Now) -> Option<Said> {
+    /// Takes a foreign message's readings, stamped now, into `pack`.
+    pub(super) fn say(&mut self, link: LinkId, json: &Json, now: Now, pack: &mut Pack) -> Option<Said> {
         let own_name = foreign::sender(json).and_then(|name| NodeName::new(name).ok()).filter(|name| {
             self.names.contains(name) || (self.names.len() < NAMES_MAX && self.names.insert(name.clone()))
         });
@@ -95,21 +101,21 @@ impl Guests {
         self.messages += 1;
         let slots = &mut self.slots;
         let from = own_name.unwrap_or_else(|| {
-            let slot = *guest.slot.get_or_insert_with(|| free_slot(slots.entry(guest.remote).or_default()));
-            address_name(guest.remote, slot)
+            let (remote, slot) = (guest.remote, &mut guest.slot);
+            let by_address = guest.by_address.get_or_insert_with(|| {
+                let slot = slot.get_or_insert_with(|| free_slot(slots.entry(remote).or_default()));
+                address_name(remote, *slot)
+            });
+            by_address.clone()
         });
-        let mut pack = Pack::default();
-        for found in foreign::values(json) {
-            let channel = Channel {
-                node: from.clone(),
-                chip: CHIP.to_owned(),
-                quantity: found.quantity,
-                unit: found.unit.to_owned(),
-            };
-            pack.push(&Arc::new(channel), now.wall, now.mono, found.value);
+        let found = foreign::values(json);
+        let readings = found.len();
+        for ForeignValue { quantity, unit, value } in found {
+            let channel = channel(pack, &from, quantity, unit);
+            pack.push(&channel, now.wall, now.mono, value);
         }
-        self.readings += pack.len() as u64;
-        Some(Said { from, pack, is_to_be_told: guest.messages <= TOLD_MAX })
+        self.readings += readings as u64;
+        Some(Said { from, readings, is_to_be_told: guest.messages <= TOLD_MAX })
     }
 
     #[cfg(test)]
@@ -124,6 +130,17 @@ impl Guests {
             "offences": self.offences,
         })
     }
+}
+
+/// The channel of a guest's quantity: the pack's own where it has it, for a script says the same again and again.
+fn channel(pack: &Pack, from: &NodeName, quantity: String, unit: &str) -> Arc<Channel> {
+    let is_it = |known: &&Arc<Channel>| {
+        known.quantity == quantity && known.node == *from && known.unit == unit && known.chip == CHIP
+    };
+    pack.channels.iter().find(is_it).map(Arc::clone).unwrap_or_else(|| {
+        let (chip, unit) = (CHIP.to_owned(), unit.to_owned());
+        Arc::new(Channel { node: from.clone(), chip, quantity, unit })
+    })
 }
 
 fn free_slot(used: &mut BTreeSet<u32>) -> u32 {

@@ -18,7 +18,11 @@ fn with_links(links: u64) -> Guests {
 }
 
 fn say(guests: &mut Guests, link: u64, json: &Json) -> Said {
-    guests.say(LinkId(link), json, now()).expect("a link that stands")
+    say_into(&mut Pack::default(), guests, link, json)
+}
+
+fn say_into(pack: &mut Pack, guests: &mut Guests, link: u64, json: &Json) -> Said {
+    guests.say(LinkId(link), json, now(), pack).expect("a link that stands")
 }
 
 fn name(guests: &mut Guests, link: u64) -> String {
@@ -28,13 +32,18 @@ fn name(guests: &mut Guests, link: u64) -> String {
 #[test]
 fn readings_are_stamped_now_and_named_after_who_sent_them() {
     let mut guests = with_links(1);
-    let said = say(&mut guests, 1, &json!({"msg": "rtemp:22.10,winds:ERR,"}));
-    assert_eq!(said.from.as_str(), "10.0.0.7");
-    let channels: Vec<String> = said.pack.channels.iter().map(|channel| channel.to_string()).collect();
+    let mut pack = Pack::default();
+    let said = say_into(&mut pack, &mut guests, 1, &json!({"msg": "rtemp:22.10,winds:ERR,"}));
+    assert_eq!((said.from.as_str(), said.readings), ("10.0.0.7", 2));
+    say_into(&mut pack, &mut guests, 1, &json!({"msg": "winds:1.5"}));
+    let channels: Vec<String> = pack.channels.iter().map(|channel| channel.to_string()).collect();
     assert_eq!(channels, ["10.0.0.7/json/temperature", "10.0.0.7/json/wind_speed"]);
-    let readings: Vec<_> = said.pack.readings.iter().map(|r| (r.time, r.mono, r.value)).collect();
+    let readings: Vec<_> = pack.readings.iter().map(|r| (r.time, r.mono, r.value)).collect();
     let Now { wall, mono } = now();
-    assert_eq!(readings, [(wall, mono, Ok(22.1)), (wall, mono, Err(ErrReason::Parse))]);
+    assert_eq!(
+        readings,
+        [(wall, mono, Ok(22.1)), (wall, mono, Err(ErrReason::Parse)), (wall, mono, Ok(1.5))]
+    );
 }
 
 #[test]

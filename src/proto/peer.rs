@@ -62,6 +62,8 @@ pub(super) struct Peer {
     pub(super) refusal: Option<String>,
     /// Most readings that are asked for at once; fewer on a link too slow for more.
     pub(super) piece_max: u32,
+    /// It stands in the queue of those that have more to give.
+    pub(super) waits_its_turn: bool,
     adoptions: u8,
     /// When this peer wants to be looked at again, as the primary's timer set knows it.
     pub(super) timer: Option<Instant>,
@@ -81,6 +83,7 @@ impl Peer {
             foreign: false,
             refusal: None,
             piece_max: POLL_MAX_READINGS,
+            waits_its_turn: false,
             adoptions: 0,
             timer: None,
         }

@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use super::peer::{Asked, CONNECT_TIMEOUT, Peer, State};
 use super::{Backoff, LinkId, PeerIx};
-use crate::model::{Body, Instant, JournalId, NodeName, Now, PollRequest, Readings, RoundRecord, Seq};
+use crate::model::{Body, Instant, JournalId, NodeName, Now, Readings, RoundRecord, Seq};
 
+mod asking;
 mod journals;
 mod report;
 
@@ -65,6 +66,8 @@ pub struct Primary {
     links: BTreeMap<LinkId, PeerIx>,
     journals: Journals,
     timers: BTreeSet<(Instant, PeerIx)>,
+    /// Peers that have more to give and wait for room here, in the order of their turns.
+    turns: VecDeque<PeerIx>,
     round: u64,
     /// The open round's start and its end at the latest.
     open: Option<(Instant, Instant)>,
@@ -85,6 +88,7 @@ impl Primary {
             links: BTreeMap::new(),
             journals: Journals::new(config.cursors),
             timers: BTreeSet::new(),
+            turns: VecDeque::new(),
             round: config.last_round,
             open: None,
             next_round_at: now,
@@ -108,7 +112,7 @@ impl Primary {
         peer.state = State::Up { link, asked: None };
         peer.foreign = false;
         self.links.insert(link, ix);
-        self.ask(now.mono, ix);
+        self.ask(now.mono, ix, self.round_piece());
     }
 
     /// A peer's link could not be made.
@@ -149,6 +153,7 @@ impl Primary {
         if goes_on {
             self.ask_for_more(now.mono, ix);
         }
+        self.resume(now.mono);
     }
 
     /// A peer answered a poll with an error; whether it did.
@@ -158,6 +163,7 @@ impl Primary {
         if is_answer {
             self.give_up_on(now, ix);
             self.tell_refusal(ix, text);
+            self.resume(now.mono);
         }
         is_answer
     }
@@ -178,6 +184,7 @@ impl Primary {
         if let Some(ix) = self.journals.owner(journal) {
             self.ask_for_more(now.mono, ix);
         }
+        self.resume(now.mono);
     }
 
     /// The store could not take what came of `journal`: it is asked for again in the next round.
@@ -257,8 +264,9 @@ impl Primary {
             if let Some(peer) = self.peers.get_mut(at) {
                 peer.begin_round(now.mono);
             }
-            self.ask(now.mono, PeerIx(at));
+            self.ask(now.mono, PeerIx(at), self.round_piece());
         }
+        self.resume(now.mono);
         self.end_round_if_all_answered(now);
     }
 
@@ -319,11 +327,14 @@ impl Primary {
     fn take_answer(&mut self, ix: PeerIx, re: &str) -> Option<Asked> {
         let State::Up { asked, .. } = &mut self.peers.get_mut(ix.0)?.state else { return None };
         let answered = asked.take_if(|asked| re.parse() == Ok(asked.id))?;
+        if let Some(journal) = self.own_journal(ix) {
+            self.journals.ask(journal, 0);
+        }
         self.set_timer(ix);
         Some(answered)
     }
 
-    /// Hands a piece of a peer's own journal to the store. False when there is nothing new in it.
+    /// Hands a piece of a peer's own journal to the store. False when there is nothing more to be had at once.
     fn take(&mut self, now: Instant, ix: PeerIx, asked: Asked, readings: Readings) -> bool {
         let count = readings.pack.len();
         let most = usize::try_from(asked.max).unwrap_or(usize::MAX);
@@ -340,8 +351,12 @@ impl Primary {
         let is_quick = asked.silent_at.saturating_since(now) > self.silence() / 4 * 3;
         let Some(peer) = self.peers.get_mut(ix.0) else { return false };
         peer.refusal = None;
-        if count > 0 && count == most && is_quick {
+        if count > 0 && count == most && asked.max >= peer.piece_max && is_quick {
             peer.ask_for_larger_pieces();
+        }
+        if asked.max == 0 {
+            // There was no room when it was asked; by now there may be.
+            return true;
         }
         // The store may have been given this by another link meanwhile, and have confirmed it.
         if count == 0 || readings.through() <= self.journals.place(readings.journal).received {
@@ -380,38 +395,6 @@ impl Primary {
         is_steady
     }
 
-    /// Asks at once when there is more at the peer, and room for it here.
-    fn ask_for_more(&mut self, now: Instant, ix: PeerIx) {
-        let Some(peer) = self.peers.get(ix.0) else { return };
-        let place = peer.journal.map(|journal| self.journals.place(journal)).unwrap_or_default();
-        if peer.last > place.received && place.room() > 0 {
-            self.ask(now, ix);
-        }
-    }
-
-    fn ask(&mut self, now: Instant, ix: PeerIx) {
-        let silence = self.silence();
-        let Some(peer) = self.peers.get_mut(ix.0) else { return };
-        let (State::Up { link, asked }, id) = (&mut peer.state, self.next_id) else { return };
-        if asked.is_some() && !peer.foreign {
-            return;
-        }
-        let journal = peer.journal.filter(|&journal| self.journals.owner(journal) == Some(ix));
-        let place = journal.map(|journal| self.journals.place(journal)).unwrap_or_default();
-        let (after, max) = (place.received, place.room().min(peer.piece_max));
-        *asked = Some(Asked { id, after, max, silent_at: now + silence });
-        let poll = PollRequest { journal, after, taken: place.taken, max };
-        self.next_id += 1;
-        self.outputs.push_back(PrimaryOutput::Send(*link, id, Body::Poll(poll)));
-        self.set_timer(ix);
-    }
-
-    /// A link on which a poll stays without answer for this long is dead, whatever TCP believes.
-    fn silence(&self) -> Duration {
-        const LEAST: Duration = Duration::from_secs(3);
-        self.deadline.saturating_mul(4).max(LEAST)
-    }
-
     fn lose(&mut self, now: Now, ix: PeerIx, why: &str) {
         let Some(peer) = self.peers.get_mut(ix.0) else { return };
         if matches!(peer.state, State::Up { asked: Some(_), .. }) {
@@ -428,6 +411,7 @@ impl Primary {
         }
         self.set_timer(ix);
         self.give_up_on(now, ix);
+        self.resume(now.mono);
     }
 
     /// Forgets the peer's link, and that a journal comes from it; whether there was one.

@@ -211,6 +211,8 @@ fn check(rig: &Rig, durable: &BTreeMap<JournalId, Seq>) {
     assert!(
         machine.links.len() <= PEERS && machine.journals.owned() <= PEERS && machine.timers.len() <= PEERS
     );
+    let (kept, sum) = machine.journals.uncommitted();
+    assert_eq!(kept, sum, "what is kept as the sum");
     for Sent { poll, .. } in rig.polls() {
         let Some(journal) = poll.journal else { continue };
         let confirmed = durable.get(&journal).copied().unwrap_or_default();

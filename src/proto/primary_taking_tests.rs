@@ -272,3 +272,65 @@ fn a_link_too_slow_for_a_whole_piece_gets_smaller_ones() {
     }
     assert_eq!(rig.asked(0).poll.max, POLL_MAX_READINGS);
 }
+
+/// Readings that are asked for or handed to the store, of all peers, and not durable. Peer `n` has journal `n + 1`.
+fn uncommitted(rig: &Rig, peers: usize, durable: &[u64]) -> u64 {
+    let of_peer = |n: usize| {
+        let journal = JournalId(n as u64 + 1);
+        let takes = rig.takes();
+        let end = takes.iter().rfind(|taken| taken.journal == journal).map_or(0, |taken| taken.through().0);
+        let State::Up { asked, .. } = rig.machine.machine().peers[n].state else { return 0 };
+        end - durable[n] + asked.map_or(0, |asked| u64::from(asked.max))
+    };
+    (0..peers).map(of_peer).sum()
+}
+
+#[test]
+fn many_peers_with_a_backlog_share_one_bound_and_each_has_its_turn() {
+    const PEERS: usize = 100;
+    const LAST: u64 = 20_000;
+    let mut rig = Rig::up(config(PEERS));
+    let nodes: Vec<Far> = (0..PEERS).map(|n| far(n, LAST)).collect();
+    let (mut durable, mut fed_in_turn) = ([0; PEERS], [0; PEERS]);
+    for (n, node) in nodes.iter().enumerate() {
+        rig.answer(n, node);
+    }
+    for turn in 0.. {
+        // The store is slow: all that is asked is answered, until nobody is asked any more.
+        let is_asked = |rig: &Rig, n: usize| {
+            matches!(rig.machine.machine().peers[n].state, State::Up { asked: Some(_), .. })
+        };
+        while let Some(n) = (0..PEERS).find(|&n| is_asked(&rig, n)) {
+            rig.answer(n, &nodes[n]);
+            let waiting = uncommitted(&rig, PEERS, &durable);
+            assert!(waiting <= UNCOMMITTED_TOTAL_MAX, "turn {turn}: {waiting} wait");
+        }
+        for n in 0..PEERS {
+            let journal = nodes[n].journal;
+            let through =
+                rig.takes().iter().rfind(|taken| taken.journal == journal).map(|taken| taken.through().0);
+            if let Some(through) = through.filter(|&through| through > durable[n]) {
+                (durable[n], fed_in_turn[n]) = (through, turn);
+                rig.taken(journal, through);
+            }
+        }
+        // A turn has room for 32 pieces: nobody waits longer than until all others have had one.
+        let starves = |n: &usize| durable[*n] < LAST && turn - fed_in_turn[*n] > 4;
+        assert_eq!((0..PEERS).find(starves), None, "turn {turn}: {durable:?}");
+        if durable.iter().all(|&through| through == LAST) {
+            return;
+        }
+    }
+}
+
+#[test]
+fn a_round_asks_many_peers_for_little_each() {
+    const PEERS: usize = 1_000;
+    let mut rig = Rig::up(config(PEERS));
+    for n in 0..PEERS {
+        rig.answer(n, &far(n, 0));
+    }
+    rig.run(INTERVAL);
+    let asked: u64 = (0..PEERS).map(|n| u64::from(rig.asked(n).poll.max)).sum();
+    assert!((UNCOMMITTED_TOTAL_MAX / 4..=UNCOMMITTED_TOTAL_MAX / 2).contains(&asked), "{asked}");
+}

@@ -1,48 +1,76 @@
 //! The envelope: a JSON object with a `key`, and the typed body that each known key has.
 //! Any other JSON value is a foreign message.
 
+use std::borrow::Cow;
+
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::{WireError, senml};
-use crate::model::{Body, BootId, JournalId, Message, NodeName, PollRequest, Readings, Seq, WallTime};
+use crate::model::{Body, BootId, JournalId, Message, NodeName, Pack, PollRequest, Readings, Seq, WallTime};
 
 /// The keys that a node understands, for the reply to one that it does not.
 pub const KNOWN_KEYS: &[&str] = &["POLL", "READINGS", "STATUS", "PING", "PONG", "ERROR"];
 
+/// An envelope whose value is read at once (as `V`) or kept as text.
 #[derive(Deserialize)]
-struct RawEnvelope<'a> {
-    key: String,
+#[serde(bound(deserialize = "V: Deserialize<'de>"))]
+struct RawEnvelope<'a, V> {
+    #[serde(borrow)]
+    key: Option<Cow<'a, str>>,
     #[serde(borrow)]
     id: Option<&'a RawValue>,
     to: Option<String>,
     sender: Option<String>,
-    #[serde(borrow)]
-    value: Option<&'a RawValue>,
+    value: Option<V>,
     timestamp: Option<String>,
 }
 
 /// Reads one JSON text. `Err(Err(why))`: it is no JSON at all.
-pub(super) fn decode(text: &[u8]) -> Result<Message, Result<WireError, String>> {
-    if text.first() == Some(&b'{')
-        && let Ok(raw) = serde_json::from_slice::<RawEnvelope<'_>>(text)
-    {
-        return raw.into_message().map_err(Ok);
+pub(super) fn decode(line: &[u8]) -> Result<Message, Result<WireError, String>> {
+    let text = str::from_utf8(line).map_err(|error| Err(error.to_string()))?;
+    if text.starts_with('{') {
+        if let Some(message) = decode_readings(text) {
+            return Ok(message);
+        }
+        if let Ok(raw) = serde_json::from_str::<RawEnvelope<'_, &RawValue>>(text)
+            && raw.key.is_some()
+        {
+            return raw.into_message(body).map_err(Ok);
+        }
     }
-    match serde_json::from_slice(text) {
+    match serde_json::from_str(text) {
         Ok(value) => Ok(bare(Body::Foreign(value))),
         Err(error) => Err(Err(error.to_string())),
     }
+}
+
+/// READINGS in one pass over their text, which is most of what a sink reads. `None` for anything else, and for what is
+/// wrong in any way: then it is read step by step, to say what.
+fn decode_readings(text: &str) -> Option<Message> {
+    const HEAD_MAX_BYTES: usize = 256;
+    let head = text.as_bytes().get(..HEAD_MAX_BYTES).unwrap_or(text.as_bytes());
+    memchr::memmem::find(head, b"\"READINGS\"")?;
+    let raw: RawEnvelope<'_, RawReadings> = serde_json::from_str(text).ok()?;
+    let readings = |key: &str, value: Option<RawReadings>, _: &str| match value {
+        Some(raw) if key == "READINGS" => raw.check().map(Body::Readings),
+        _ => Err(String::new()),
+    };
+    raw.into_message(readings).ok()
 }
 
 fn bare(body: Body) -> Message {
     Message { id: String::new(), to: None, sender: None, timestamp: None, body }
 }
 
-impl RawEnvelope<'_> {
-    fn into_message(self) -> Result<Message, WireError> {
+impl<V> RawEnvelope<'_, V> {
+    /// The message, with the body that `body` makes of key, value and id.
+    fn into_message<E>(
+        self,
+        body: impl FnOnce(&str, Option<V>, &str) -> Result<Body, E>,
+    ) -> Result<Message, E> {
         let id = self.id.map(id_text).unwrap_or_default();
-        let body = body(&self.key, self.value, &id)?;
+        let body = body(self.key.as_deref().unwrap_or_default(), self.value, &id)?;
         Ok(Message {
             id,
             to: self.to.and_then(|name| NodeName::new(&name).ok()),
@@ -108,7 +136,7 @@ fn poll(text: &str) -> Result<PollRequest, String> {
 const SEQ_MAX: u64 = 1 << 52;
 
 #[derive(Deserialize)]
-struct RawReadings<'a> {
+struct RawReadings {
     #[serde(default)]
     re: String,
     node: String,
@@ -117,27 +145,33 @@ struct RawReadings<'a> {
     after: u64,
     first: u64,
     last: u64,
-    #[serde(borrow)]
-    pack: &'a RawValue,
+    #[serde(deserialize_with = "senml::deserialize_pack")]
+    pack: Pack,
 }
 
 fn readings(text: &str) -> Result<Readings, String> {
-    let raw: RawReadings<'_> = serde_json::from_str(text).map_err(|e| e.to_string())?;
-    let boot: BootId = raw.boot.parse().map_err(|e| format!("boot: {e}"))?;
-    let journal: JournalId = raw.journal.parse().map_err(|e| format!("journal: {e}"))?;
-    if raw.first <= raw.after || raw.first > SEQ_MAX {
-        return Err(format!("first: {} does not come after {}", raw.first, raw.after));
+    let raw: RawReadings = serde_json::from_str(text).map_err(|e| e.to_string())?;
+    raw.check()
+}
+
+impl RawReadings {
+    fn check(self) -> Result<Readings, String> {
+        let boot: BootId = self.boot.parse().map_err(|e| format!("boot: {e}"))?;
+        let journal: JournalId = self.journal.parse().map_err(|e| format!("journal: {e}"))?;
+        if self.first <= self.after || self.first > SEQ_MAX {
+            return Err(format!("first: {} does not come after {}", self.first, self.after));
+        }
+        Ok(Readings {
+            re: self.re,
+            node: NodeName::new(&self.node).map_err(|e| format!("node: {e}"))?,
+            journal,
+            boot,
+            after: Seq(self.after),
+            first: Seq(self.first),
+            last: Seq(self.last),
+            pack: self.pack,
+        })
     }
-    Ok(Readings {
-        re: raw.re,
-        node: NodeName::new(&raw.node).map_err(|e| format!("node: {e}"))?,
-        journal,
-        boot,
-        after: Seq(raw.after),
-        first: Seq(raw.first),
-        last: Seq(raw.last),
-        pack: senml::decode_pack(raw.pack.get()).map_err(|e| format!("pack: {e}"))?,
-    })
 }
 
 /// Appends `message` as one line, ended by `\r\n`. `sent` is its time stamp.

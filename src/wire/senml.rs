@@ -26,6 +26,11 @@ pub fn decode_pack(json: &str) -> Result<Pack, serde_json::Error> {
     Ok(pack)
 }
 
+/// [`decode_pack`] as part of a larger text.
+pub(super) fn deserialize_pack<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Pack, D::Error> {
+    PackSeed.deserialize(deserializer)
+}
+
 /// Appends `pack` as a SenML JSON array: names relative to the first channel's node, times to the first reading's.
 pub fn encode_pack(pack: &Pack, out: &mut Vec<u8>) {
     let names: Vec<(String, String)> = pack.channels.iter().map(|c| channel_json(c)).collect();
@@ -199,8 +204,8 @@ impl Builder {
         let is_it = |(full, known_unit): &(String, String)| {
             known_unit == unit
                 && full.len() == self.base_name.len() + name.len()
-                && full.starts_with(&self.base_name)
                 && full.ends_with(name)
+                && (self.base_name.is_empty() || full.starts_with(&self.base_name))
         };
         if self.names.get(guess).is_some_and(is_it) {
             return Ok(guess);

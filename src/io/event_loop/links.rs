@@ -10,6 +10,7 @@ use mio::{Interest, Token};
 use super::EventLoop;
 use crate::io::clock;
 use crate::io::link::{Fate, Link, Received};
+use crate::model::Body;
 use crate::node::Input;
 use crate::proto::{LinkId, PeerIx};
 
@@ -19,13 +20,10 @@ const LINKS_MAX: usize = 10_240;
 const ACCEPTS_PER_TURN_MAX: usize = 256;
 /// After an accept that failed (no file descriptors left, say), this long until the next.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-/// Reads of one link before the others have their turn.
-const READS_PER_TURN_MAX: usize = 16;
-/// Bytes of one read from a stranger: what it brings is bounded before it is known what it is.
-const STRANGER_READ_BYTES: usize = 16 << 10;
-/// With so many feeds under way to the store, a stranger that sends readings waits; with the second number, any
-/// stranger does, for a feed is no more than what one read brings.
-const FEEDS_MAX: (usize, usize) = (2, 16);
+/// Reads of one link before the others have their turn: some 15,000 small messages, a hundredth of a second.
+const READS_PER_TURN_MAX: usize = 4;
+/// Messages of a script that are told to the node before what it wants is carried out.
+const MESSAGES_TOGETHER_MAX: u32 = 1_024;
 /// What strangers' links may hold in memory together: half messages, and what waits to be sent. A primary's peers send
 /// what they were asked for, and do not count.
 const HELD_MAX_BYTES: usize = 32 << 20;
@@ -39,7 +37,7 @@ enum ReadTurn {
     Drained,
     /// There may be more.
     More,
-    /// The store has to take what came before first.
+    /// There may be more, and it has to wait until the store has caught up.
     Paused,
     /// The node does not want the link any more.
     Dropped,
@@ -102,14 +100,16 @@ impl EventLoop {
     }
 
     pub(super) fn link_event(&mut self, id: LinkId, event: &mio::event::Event, scratch: &mut [u8]) {
-        let Some(link) = self.links.get_mut(&id) else { return };
+        let Some(link) = self.links.get(&id) else { return };
         if !link.is_connected && !self.finish_connecting(id) {
             return;
         }
+        let Some(link) = self.links.get_mut(&id) else { return };
         if event.is_writable() {
             self.unsent.insert(id);
         }
-        if event.is_readable() || event.is_read_closed() || event.is_error() {
+        link.is_ending |= event.is_read_closed() || event.is_error();
+        if event.is_readable() || link.is_ending {
             self.read(id, scratch);
         }
     }
@@ -143,7 +143,6 @@ impl EventLoop {
         let Some(mut link) = self.links.remove(&id) else { return };
         let messages = link.messages;
         let turn = if link.is_open() { self.read_turn(id, &mut link, scratch) } else { ReadTurn::Drained };
-        self.submit_feed();
         if matches!(turn, ReadTurn::Dropped) {
             return self.forget_link(id, link);
         }
@@ -166,6 +165,7 @@ impl EventLoop {
                 self.unread.insert(id);
             }
             ReadTurn::Paused => {
+                self.unfinished.end(id);
                 self.paused.insert(id);
             }
             ReadTurn::Ended if is_peer => self.drop_link(id, ENDED),
@@ -176,35 +176,53 @@ impl EventLoop {
     }
 
     fn read_turn(&mut self, id: LinkId, link: &mut Link, scratch: &mut [u8]) -> ReadTurn {
-        let most = if link.peer.is_some() { scratch.len() } else { STRANGER_READ_BYTES.min(scratch.len()) };
         for _ in 0..READS_PER_TURN_MAX {
-            let feeds_max = if link.is_feeder { FEEDS_MAX.0 } else { FEEDS_MAX.1 };
-            if (link.peer.is_none() || link.is_feeder) && self.feeds >= feeds_max {
+            if link.is_script && self.parts.store.is_behind() {
                 return ReadTurn::Paused;
             }
-            let mut input = match link.receive(scratch.get_mut(..most).unwrap_or_default()) {
+            let room = scratch.len();
+            let input = match link.receive(scratch) {
                 Received::Bytes(bytes) => bytes,
                 Received::Nothing => return ReadTurn::Drained,
                 Received::End => return ReadTurn::Ended,
                 Received::Failed(why) => return ReadTurn::Failed(why),
             };
-            let now = clock::now();
-            while let Some(message) = link.next_message(&mut input) {
-                let input = match message {
-                    Ok(message) => Input::Message { link: id, message },
-                    Err(error) => Input::Offence { link: id, error },
-                };
-                self.parts.node.handle_input(now, input);
-                if self.drain_beside(now, Some((id, &mut *link))) {
-                    return ReadTurn::Dropped;
-                }
-                if !link.is_open() {
-                    return ReadTurn::Drained;
-                }
+            // Fewer bytes than there was room for: that was all, and what comes next is an event of its own.
+            let is_all = input.len() < room && !link.is_ending;
+            if !self.handle_messages(id, link, input) {
+                return ReadTurn::Dropped;
             }
-            self.submit_feed();
+            if is_all || !link.is_open() {
+                return ReadTurn::Drained;
+            }
         }
         ReadTurn::More
+    }
+
+    /// Tells the node of each message, and carries out what it wants; false when it wants to drop the link. A script's
+    /// small messages are told together, so that their readings go to the store together.
+    fn handle_messages(&mut self, id: LinkId, link: &mut Link, mut input: &[u8]) -> bool {
+        let (now, mut undrained) = (clock::now(), 0);
+        while link.is_open()
+            && let Some(message) = link.next_message(&mut input)
+        {
+            let is_script = matches!(&message, Ok(message) if matches!(message.body, Body::Foreign(_)));
+            link.is_script |= is_script;
+            let input = match message {
+                Ok(message) => Input::Message { link: id, message },
+                Err(error) => Input::Offence { link: id, error },
+            };
+            self.parts.node.handle_input(now, input);
+            undrained += 1;
+            if is_script && undrained < MESSAGES_TOGETHER_MAX {
+                continue;
+            }
+            undrained = 0;
+            if self.drain_beside(now, Some((id, &mut *link))) {
+                return false;
+            }
+        }
+        undrained == 0 || !self.drain_beside(now, Some((id, link)))
     }
 
     /// Sends what waits on every link that has something new, and closes those that have come to their end.

@@ -54,12 +54,7 @@ impl EventLoop {
                 Output::Connect { peer, address } => self.start_connecting(peer, &address),
                 Output::Read { link, after, max } => self.ask_to_read(now, link, after, max, &mut beside),
                 Output::Take(readings) => self.ask_store(now, StoreCommand::Take(Box::new(readings))),
-                Output::Append(pack) => {
-                    self.feed.push(pack);
-                    if let Some((_, link)) = &mut beside {
-                        link.is_feeder = true;
-                    }
-                }
+                Output::Append(pack) => self.parts.store.append(pack),
                 Output::AddRound(round) => self.ask_store(now, StoreCommand::AddRound(round)),
                 Output::NoteConsumer(name, seq) => self.ask_store(now, StoreCommand::NoteConsumer(name, seq)),
                 Output::NotePeer(address, node) => self.ask_store(now, StoreCommand::NotePeer(address, node)),
@@ -89,13 +84,6 @@ impl EventLoop {
         };
         if let Some(asking) = asking {
             asking.awaited += 1;
-        }
-    }
-
-    /// Hands the store what strangers have sent.
-    pub(super) fn submit_feed(&mut self) {
-        if !self.feed.is_empty() {
-            self.feeds += usize::from(self.parts.store.feed(std::mem::take(&mut self.feed)));
         }
     }
 
