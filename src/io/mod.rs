@@ -81,15 +81,7 @@ fn session(settings: &mut Settings, check: Check) -> Result<Ending> {
     };
     let (to_loop, replies) = channel();
     let (answers, resolved) = channel();
-    let store_settings = StoreSettings {
-        flush_interval: settings.flush_interval,
-        retention: Retention {
-            max_age: settings.keep_for,
-            max_bytes: Some(settings.keep_bytes),
-            sink: matches!(settings.role, RoleSettings::Primary { .. }),
-        },
-    };
-    let (store, store_thread) = store_thread::start(store, store_settings, to_loop, wake.clone())?;
+    let (store, store_thread) = store_thread::start(store, store_settings(settings), to_loop, wake.clone())?;
     let samplers = Samplers::start(settings, &store)?;
     let plotter = settings.plots.as_ref().map(|plots| Plotter::start(&settings.data, plots)).transpose()?;
     let role = if matches!(settings.role, RoleSettings::Secondary) { "secondary" } else { "primary" };
@@ -125,6 +117,17 @@ fn session(settings: &mut Settings, check: Check) -> Result<Ending> {
         plotter::draw_last(&settings.data, plots);
     }
     farewell(&settings.name, ending?, saved)
+}
+
+fn store_settings(settings: &Settings) -> StoreSettings {
+    StoreSettings {
+        flush_interval: settings.flush_interval,
+        retention: Retention {
+            max_age: settings.keep_for,
+            max_bytes: Some(settings.keep_bytes),
+            sink: matches!(settings.role, RoleSettings::Primary { .. }),
+        },
+    }
 }
 
 /// Says how a session ended. An error when somebody asked for the end and not everything is on disk.

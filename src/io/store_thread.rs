@@ -4,21 +4,18 @@
 //! again, readings of other nodes are refused (they are safe in their journals), and the health says so.
 
 use std::collections::{BTreeSet, VecDeque};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, Mutex};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use serde_json::{Value as Json, json};
+mod handle;
 
 use super::clock;
 use crate::model::{BootId, Instant, JournalId, NodeName, Pack, Readings, RoundRecord, Seq};
 use crate::proto::LinkId;
 use crate::store::{Committed, Cursor, Retention, Store, StoreError};
+pub(crate) use handle::StoreHandle;
 
-/// Commands that may wait. A sender that finds the queue full keeps what it has, or says that it dropped it.
-const COMMANDS_MAX: usize = 8_192;
 /// A group is committed at the latest when it has so many readings, whatever the flush interval: about 1 MiB, which an
 /// SD card takes well. Half of what one peer may have on its way, so that the next group comes in meanwhile.
 const GROUP_MAX_READINGS: usize = 16_384;
@@ -29,11 +26,6 @@ const WAITING_MAX_READINGS: usize = 50_000;
 const RELIEF_AFTER: Duration = Duration::from_secs(5);
 /// Different troubles that are told until it works again.
 const TOLD_MAX: usize = 8;
-/// With more own readings than this handed over and not durable, scripts have to wait: the readings of one that sends as
-/// fast as it can must not fill the memory, nor crowd out the sensors'.
-const BEHIND_READINGS: usize = WAITING_MAX_READINGS / 2;
-/// The same with so many commands in the queue, however few readings they bring.
-const BEHIND_COMMANDS: usize = COMMANDS_MAX / 2;
 /// After a failed commit, this long until the next try.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// From one look at the retention limits to the next.
@@ -70,99 +62,6 @@ pub(crate) enum StoreReply {
     Damaged(String),
 }
 
-/// How the store is, for the status.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct StoreHealth {
-    pub(crate) trouble: Option<String>,
-    pub(crate) waiting_readings: usize,
-    pub(crate) dropped_readings: u64,
-    pub(crate) commits: u64,
-    pub(crate) bytes: u64,
-}
-
-impl StoreHealth {
-    pub(crate) fn to_json(&self) -> Json {
-        json!({
-            "state": if self.trouble.is_some() { "failing" } else { "ok" },
-            "trouble": self.trouble,
-            "waiting_readings": self.waiting_readings,
-            "dropped_readings": self.dropped_readings,
-            "commits": self.commits,
-            "bytes": self.bytes,
-        })
-    }
-}
-
-/// The way to the store thread; cheap to clone.
-#[derive(Clone)]
-pub(crate) struct StoreHandle {
-    commands: SyncSender<StoreCommand>,
-    health: Arc<Mutex<StoreHealth>>,
-    /// Own readings that are handed over and not durable.
-    waiting: Arc<AtomicUsize>,
-    /// Commands in the queue.
-    queued: Arc<AtomicUsize>,
-}
-
-impl StoreHandle {
-    /// Hands over a command; gives it back when the queue is full or the thread has ended.
-    pub(crate) fn send(&self, command: StoreCommand) -> Result<(), StoreCommand> {
-        self.queued.fetch_add(1, Ordering::Relaxed);
-        self.commands.try_send(command).map_err(|error| {
-            self.queued.fetch_sub(1, Ordering::Relaxed);
-            match error {
-                TrySendError::Full(command) | TrySendError::Disconnected(command) => command,
-            }
-        })
-    }
-
-    /// Appends readings of this node; counts them as dropped when the store is so far behind that it cannot even queue.
-    pub(crate) fn append(&self, pack: Pack) {
-        self.waiting.fetch_add(pack.len(), Ordering::Relaxed);
-        if let Err(StoreCommand::Append(pack)) = self.send(StoreCommand::Append(pack)) {
-            self.waiting.fetch_sub(pack.len(), Ordering::Relaxed);
-            self.count_dropped(pack.len());
-        }
-    }
-
-    /// Whether so much waits to become durable that those who can be made to wait should.
-    pub(crate) fn is_behind(&self) -> bool {
-        self.waiting.load(Ordering::Relaxed) > BEHIND_READINGS
-            || self.queued.load(Ordering::Relaxed) > BEHIND_COMMANDS
-    }
-
-    /// Counts readings that have no place, and says so at the first of them and whenever they have doubled.
-    fn count_dropped(&self, readings: usize) {
-        let readings = readings as u64;
-        self.update_health(|health| {
-            let before = health.dropped_readings;
-            health.dropped_readings += readings;
-            if before.checked_ilog2() != health.dropped_readings.checked_ilog2() {
-                log::error!(
-                    "the store is too far behind: {} readings are dropped so far",
-                    health.dropped_readings
-                );
-            }
-        });
-    }
-
-    /// Waits for a place in the queue, then asks the thread to commit and end.
-    pub(crate) fn stop(&self) {
-        // An error means that it has ended already.
-        let _ = self.commands.send(StoreCommand::Stop);
-    }
-
-    pub(crate) fn health(&self) -> StoreHealth {
-        self.health.lock().map(|health| health.clone()).unwrap_or_default()
-    }
-
-    fn update_health(&self, change: impl FnOnce(&mut StoreHealth)) {
-        if let Ok(mut health) = self.health.lock() {
-            change(&mut health);
-        }
-    }
-}
-
 /// How the thread ended: everything is on disk, or what is not, and why.
 pub(crate) type Ended = Result<(), String>;
 
@@ -179,9 +78,7 @@ pub(crate) fn start(
     replies: Sender<StoreReply>,
     wake: impl Fn() + Send + 'static,
 ) -> std::io::Result<(StoreHandle, JoinHandle<Ended>)> {
-    let (commands, inbox) = sync_channel(COMMANDS_MAX);
-    let handle =
-        StoreHandle { commands, health: Arc::default(), waiting: Arc::default(), queued: Arc::default() };
+    let (handle, inbox) = StoreHandle::new();
     let now = clock::now().mono;
     let worker = Worker {
         store,
@@ -243,7 +140,7 @@ impl Worker {
             match command {
                 Ok(StoreCommand::Stop) | Err(RecvTimeoutError::Disconnected) => break,
                 Ok(command) => {
-                    self.handle.queued.fetch_sub(1, Ordering::Relaxed);
+                    self.handle.took_command();
                     self.carry_out(command);
                 }
                 Err(RecvTimeoutError::Timeout) => {}
@@ -318,7 +215,7 @@ impl Worker {
         while self.waiting_readings > WAITING_MAX_READINGS && self.applied == 0 {
             let dropped = self.waiting.pop_front().map_or(0, |pack| pack.len());
             self.waiting_readings -= dropped;
-            self.handle.waiting.fetch_sub(dropped, Ordering::Relaxed);
+            self.handle.waits_no_more(dropped);
             self.handle.count_dropped(dropped);
         }
         if self.trouble.is_none() {
@@ -397,7 +294,7 @@ impl Worker {
     fn committed(&mut self, committed: Committed) {
         let appended: usize = self.waiting.drain(..self.applied).map(|pack| pack.len()).sum();
         self.waiting_readings -= appended;
-        self.handle.waiting.fetch_sub(appended, Ordering::Relaxed);
+        self.handle.waits_no_more(appended);
         (self.applied, self.group_readings, self.is_dirty) = (0, 0, false);
         self.takes.clear();
         if appended > 0 {
