@@ -203,16 +203,16 @@ impl BusThread {
             }
             task.last_fault = fault;
         }
-        if fault.is_some() {
-            self.doubt_bus();
+        if let Some(fault) = fault {
+            self.doubt_bus(fault);
         }
         self.desk.take(values.into_iter());
     }
 
     /// A kernel bus that has gone away (driver unbound, adapter pulled out) answers nothing until it is opened anew.
-    fn doubt_bus(&mut self) {
+    fn doubt_bus(&mut self, fault: Fault) {
         if let BusSpec::Pi(number) = self.settings.bus
-            && !PathBuf::from(format!("/dev/i2c-{number}")).exists()
+            && (fault == Fault::Absent || !PathBuf::from(format!("/dev/i2c-{number}")).exists())
         {
             self.bus = None;
         }
