@@ -128,13 +128,14 @@ const DOING: &str = "storing readings";
 /// time. Twice as many gain no more.
 const ROWS_TOGETHER: usize = 16;
 
-/// The statement for so many rows: the source is the first parameter, then come six for each row.
+/// The statement for so many rows: the source is the first parameter, then come six for each row. What fails undoes the
+/// whole group, as every failure here does: SQLite then need not keep pages to undo the statement alone.
 fn insert_sql(rows: usize) -> String {
     let row = |at: usize| {
         let [seq, channel, time, mono, value, err] = [2, 3, 4, 5, 6, 7].map(|column| column + 6 * at);
         format!("(?1, ?{seq}, ?{channel}, ?{time}, ?{mono}, ?{value}, ?{err})")
     };
-    format!("INSERT INTO reading VALUES {}", (0..rows).map(row).collect::<Vec<_>>().join(", "))
+    format!("INSERT OR ROLLBACK INTO reading VALUES {}", (0..rows).map(row).collect::<Vec<_>>().join(", "))
 }
 
 /// Inserts readings in groups of one size, at the places that follow the source's cursor. `ids` has the channel of each.
