@@ -1,5 +1,13 @@
 //! Kill -9 of the real binary at random moments, under load: whatever was acknowledged is there afterwards, once.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::cast_possible_truncation,
+    reason = "a test ends at what it did not expect"
+)]
+
 mod common;
 
 use std::collections::BTreeMap;
@@ -17,8 +25,8 @@ use pisink::model::{Readings, Value};
 const KILLS: usize = 12;
 
 /// Many readings a second, committed as often as it goes.
-const LOAD: &str = "--flush-interval 20ms --interval 5ms --bus sim --chip sht3x@0x44 --chip tmp102@0x48 --chip tmp102@0x49 \
-                    --chip mcp9808@0x18 --chip lm75@0x4f --chip bh1750@0x23";
+const LOAD: &str = "--flush-interval 20ms --interval 5ms --bus sim --chip sht3x@0x44 --chip tmp102@0x48 \
+                    --chip tmp102@0x49 --chip mcp9808@0x18 --chip lm75@0x4f --chip bh1750@0x23";
 
 /// A moment to be alive, at random.
 fn a_while(rng: &mut fastrand::Rng) {

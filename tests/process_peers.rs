@@ -1,6 +1,14 @@
 //! Peers in Python's standard library that speak `\r`-JSON, as the lab's scripts do: against a primary, against a
 //! secondary, and as a primary's peer.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::cast_possible_truncation,
+    reason = "a test ends at what it did not expect"
+)]
+
 mod common;
 
 use std::io::{BufRead, BufReader, Write};

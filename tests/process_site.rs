@@ -1,5 +1,13 @@
 //! Sites of several real processes: what the sink has in the end is what the nodes measured, whatever happened between.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::cast_possible_truncation,
+    reason = "a test ends at what it did not expect"
+)]
+
 mod common;
 
 use std::collections::BTreeSet;

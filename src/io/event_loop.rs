@@ -14,6 +14,8 @@ use signal_hook_mio::v1_0::Signals;
 
 mod links;
 mod outputs;
+mod telling;
+mod unfinished;
 
 use super::clock;
 use super::link::Link;
@@ -22,6 +24,8 @@ use super::store_thread::{StoreHandle, StoreReply};
 use crate::model::{Instant, Now};
 use crate::node::{Input, Node};
 use crate::proto::{LinkId, PeerIx};
+use telling::Telling;
+use unfinished::{UNFINISHED_MAX, Unfinished};
 
 const LISTENER: Token = Token(0);
 pub(super) const WAKER: Token = Token(1);
@@ -29,8 +33,8 @@ const SIGNALS: Token = Token(2);
 /// Tokens from here on are links' numbers.
 const FIRST_LINK: u64 = 16;
 
-/// A message that has begun has to end within this time: a peer that dribbles is dropped.
-const PARTIAL_MAX: Duration = Duration::from_secs(30);
+/// Links that wait for the store are looked at again after this at the latest.
+const PAUSE_MAX: Duration = Duration::from_millis(50);
 /// One buffer for all reads.
 const SCRATCH_BYTES: usize = 64 << 10;
 const EVENTS_MAX: usize = 1_024;
@@ -71,12 +75,16 @@ pub(crate) struct EventLoop {
     resolving: BTreeMap<PeerIx, u64>,
     /// Links with more to read than their turn allowed.
     unread: BTreeSet<LinkId>,
-    /// Scripts' links that are not read until the store has caught up.
-    held: BTreeSet<LinkId>,
     /// Links with something new to send.
     unsent: BTreeSet<LinkId>,
-    /// Links in the middle of a message, and since when.
-    partial: BTreeMap<LinkId, Instant>,
+    /// Scripts' links that are not read until the store has caught up.
+    paused: BTreeSet<LinkId>,
+    unfinished: Unfinished,
+    /// Reads under way in the store.
+    reads: usize,
+    /// What strangers' links hold in memory together.
+    held_bytes: usize,
+    telling: Telling,
     accept_again_at: Option<Instant>,
     turned_away: u64,
     ending: Option<Ending>,
@@ -96,9 +104,12 @@ impl EventLoop {
             peers: BTreeMap::new(),
             resolving: BTreeMap::new(),
             unread: BTreeSet::new(),
-            held: BTreeSet::new(),
             unsent: BTreeSet::new(),
-            partial: BTreeMap::new(),
+            paused: BTreeSet::new(),
+            unfinished: Unfinished::default(),
+            reads: 0,
+            held_bytes: 0,
+            telling: Telling::new(clock::now().mono),
             accept_again_at: None,
             turned_away: 0,
             ending: None,
@@ -139,8 +150,8 @@ impl EventLoop {
             return Some(Duration::ZERO);
         }
         let node = self.parts.node.poll_timeout().map(|(at, _)| at);
-        let partial = self.partial.values().min().map(|since| *since + PARTIAL_MAX);
-        let due = [node, partial, self.accept_again_at].into_iter().flatten().min()?;
+        let paused = (!self.paused.is_empty()).then(|| now + PAUSE_MAX);
+        let due = [node, self.unfinished.due(), self.accept_again_at, paused].into_iter().flatten().min()?;
         Some(due.saturating_since(now))
     }
 
@@ -153,15 +164,12 @@ impl EventLoop {
             self.accept_again_at = None;
             self.accept();
         }
-        let dribbling: Vec<LinkId> = self
-            .partial
-            .iter()
-            .filter(|(_, since)| **since + PARTIAL_MAX <= now.mono)
-            .map(|(link, _)| *link)
-            .collect();
-        for link in dribbling {
-            let why = format!("a message begun {} s ago has not ended", PARTIAL_MAX.as_secs());
-            self.drop_link(link, &why);
+        if !self.parts.store.is_behind() {
+            self.unread.append(&mut self.paused);
+        }
+        while let Some(link) = self.unfinished.overdue(now.mono) {
+            self.unfinished.end(link);
+            self.drop_link(link, &format!("what began {} s ago has not ended", UNFINISHED_MAX.as_secs()));
         }
     }
 
@@ -172,18 +180,21 @@ impl EventLoop {
                 StoreReply::Appended(last) => Input::Appended(last),
                 StoreReply::Taken { journal, cursor } => Input::Taken { journal, cursor },
                 StoreReply::Refused { journal } => Input::Refused { journal },
-                StoreReply::Piece { link, piece } => Input::Piece { link, piece },
+                StoreReply::Piece { link, piece } => {
+                    self.reads = self.reads.saturating_sub(1);
+                    if let Some(open) = self.links.get_mut(&link) {
+                        open.awaited = open.awaited.saturating_sub(1);
+                    }
+                    Input::Piece { link, piece }
+                }
                 StoreReply::Damaged(why) => {
-                    log::error!("the store is damaged: {why}; it is moved aside and a new one is begun");
+                    log::error!("{why}");
                     self.ending = Some(Ending::StoreDamaged);
                     continue;
                 }
             };
             self.parts.node.handle_input(now, input);
             self.drain(now);
-        }
-        if !self.parts.store.is_behind() {
-            self.unread.append(&mut self.held);
         }
         while let Ok((peer, attempt, found)) = self.parts.resolved.try_recv() {
             if self.resolving.get(&peer) == Some(&attempt) {

@@ -12,6 +12,8 @@ use crate::wire::{self, LineDecoder, WireError};
 
 /// A peer that lets more than this wait to be sent does not read: its link is closed.
 pub(crate) const OUTBOUND_MAX_BYTES: usize = 4 << 20;
+/// When so much waits, it is offered to the socket without waiting for the end of the turn.
+const FLUSH_BYTES: usize = 64 << 10;
 /// An emptied outbound buffer larger than this is given back.
 const OUTBOUND_KEEP_BYTES: usize = 0;
 
@@ -27,12 +29,30 @@ pub(crate) struct Link {
     pub(crate) remote: IpAddr,
     /// False while the connection is still being made.
     pub(crate) is_connected: bool,
-    /// Close when everything is sent.
-    pub(crate) is_closing: bool,
+    pub(crate) fate: Fate,
     /// The other end has closed its side, or the socket failed: it is read to the end.
     pub(crate) is_ending: bool,
     /// It has sent plain JSON.
     pub(crate) is_script: bool,
+    /// Answers that the store has still to give.
+    pub(crate) awaited: u32,
+    /// Messages that have come.
+    pub(crate) messages: u64,
+    /// What it holds in memory, as the loop has counted it last.
+    pub(crate) counted_bytes: usize,
+}
+
+/// How a link goes on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// As ever.
+    Open,
+    /// The other end has said everything: it closes when everything is answered and sent.
+    Answering,
+    /// The node wants it closed when everything is sent.
+    Closing,
+    /// It is dropped at once, and the node has to hear why.
+    Lost(String),
 }
 
 /// What one read gave.
@@ -40,8 +60,10 @@ pub(crate) enum Received<'a> {
     Bytes(&'a [u8]),
     /// All that was there is read.
     Nothing,
-    /// The other end closed, or the socket failed.
-    Closed(String),
+    /// The other end says nothing more.
+    End,
+    /// The socket failed.
+    Failed(String),
 }
 
 impl Link {
@@ -55,9 +77,12 @@ impl Link {
             peer,
             remote,
             is_connected,
-            is_closing: false,
+            fate: Fate::Open,
             is_ending: false,
             is_script: false,
+            awaited: 0,
+            messages: 0,
+            counted_bytes: 0,
         }
     }
 
@@ -69,18 +94,20 @@ impl Link {
     pub(crate) fn receive<'a>(&mut self, scratch: &'a mut [u8]) -> Received<'a> {
         loop {
             return match self.stream.read(scratch) {
-                Ok(0) => Received::Closed("closed by the other end".to_owned()),
+                Ok(0) => Received::End,
                 Ok(count) => Received::Bytes(scratch.get(..count).unwrap_or_default()),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => Received::Nothing,
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-                Err(error) => Received::Closed(error.to_string()),
+                Err(error) => Received::Failed(error.to_string()),
             };
         }
     }
 
     /// The next message of what was received.
     pub(crate) fn next_message(&mut self, input: &mut &[u8]) -> Option<Result<Message, WireError>> {
-        self.decoder.next(input)
+        let message = self.decoder.next(input)?;
+        self.messages += 1;
+        Some(message)
     }
 
     /// Whether a message has begun and not ended.
@@ -88,17 +115,35 @@ impl Link {
         self.decoder.is_partial()
     }
 
-    /// Queues a message; false when too much waits already.
-    pub(crate) fn queue(&mut self, message: &Message, now: WallTime) -> bool {
-        wire::encode(message, now, &mut self.outbound);
-        self.outbound.len() - self.sent <= OUTBOUND_MAX_BYTES
+    pub(crate) fn is_open(&self) -> bool {
+        self.fate == Fate::Open
     }
 
-    /// Sends nothing more: the link is to be closed at once.
-    pub(crate) fn give_up(&mut self) {
+    /// Queues a message; false when too much waits, although the socket was offered it.
+    pub(crate) fn queue(&mut self, message: &Message, now: WallTime) -> bool {
+        wire::encode(message, now, &mut self.outbound);
+        if self.waiting_bytes() > FLUSH_BYTES
+            && let Err(why) = self.flush()
+        {
+            self.lose(why);
+        }
+        self.waiting_bytes() <= OUTBOUND_MAX_BYTES
+    }
+
+    fn waiting_bytes(&self) -> usize {
+        self.outbound.len() - self.sent
+    }
+
+    /// What it holds in memory: half a message, and what waits to be sent.
+    pub(crate) fn held_bytes(&self) -> usize {
+        self.outbound.capacity() + self.decoder.held_bytes()
+    }
+
+    /// Sends nothing more: the link is to be dropped at once.
+    pub(crate) fn lose(&mut self, why: String) {
         self.outbound = Vec::new();
         self.sent = 0;
-        self.is_closing = true;
+        self.fate = Fate::Lost(why);
     }
 
     /// Sends what the socket takes. `Ok(true)`: all is sent.

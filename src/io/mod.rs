@@ -39,7 +39,10 @@ use event_loop::{Ending, EventLoop, Parts, WAKER};
 use plotter::Plotter;
 use resolver::Resolver;
 use sampler::Samplers;
-use store_thread::{StoreHandle, StoreSettings};
+use store_thread::{Ended, StoreHandle, StoreSettings};
+
+/// Connections that may wait to be accepted; the kernel bounds it further (`net.core.somaxconn`).
+const BACKLOG: i32 = 4_096;
 
 /// A store that turns out damaged so often in one run has a disk that is past mending.
 const DAMAGES_MAX: u32 = 3;
@@ -52,8 +55,9 @@ const DAMAGES_MAX: u32 = 3;
 pub fn run(settings: Settings) -> Result<()> {
     raise_file_limit();
     let mut check = Check::Auto;
+    let mut settings = settings;
     for _ in 0..DAMAGES_MAX {
-        if session(&settings, check)? == Ending::Stopped {
+        if session(&mut settings, check)? == Ending::Stopped {
             return Ok(());
         }
         check = Check::Full;
@@ -61,8 +65,11 @@ pub fn run(settings: Settings) -> Result<()> {
     bail!("the store was damaged {DAMAGES_MAX} times in one run: replace the disk or SD card")
 }
 
-fn session(settings: &Settings, check: Check) -> Result<Ending> {
+fn session(settings: &mut Settings, check: Check) -> Result<Ending> {
     let (listener, address) = listen(&settings.listen)?;
+    // Port 0 is a free one; should there be a next session, it goes on where the peers know this node to be.
+    settings.listen = address.to_string();
+    let settings = &*settings;
     let signals = Signals::new([SIGINT, SIGTERM, SIGUSR1]).context("watching for signals")?;
     let store = open_store(settings, check)?;
     let node = node(settings, &store, clock::now())?;
@@ -74,15 +81,7 @@ fn session(settings: &Settings, check: Check) -> Result<Ending> {
     };
     let (to_loop, replies) = channel();
     let (answers, resolved) = channel();
-    let store_settings = StoreSettings {
-        flush_interval: settings.flush_interval,
-        retention: Retention {
-            max_age: settings.keep_for,
-            max_bytes: Some(settings.keep_bytes),
-            sink: matches!(settings.role, RoleSettings::Primary { .. }),
-        },
-    };
-    let (store, store_thread) = store_thread::start(store, store_settings, to_loop, wake.clone())?;
+    let (store, store_thread) = store_thread::start(store, store_settings(settings), to_loop, wake.clone())?;
     let samplers = Samplers::start(settings, &store)?;
     let plotter = settings.plots.as_ref().map(|plots| Plotter::start(&settings.data, plots)).transpose()?;
     let role = if matches!(settings.role, RoleSettings::Secondary) { "secondary" } else { "primary" };
@@ -113,16 +112,33 @@ fn session(settings: &Settings, check: Check) -> Result<Ending> {
         plotter.stop();
     }
     store.stop();
-    if store_thread.join().is_err() {
-        bail!("the store's thread ended in a panic");
-    }
+    let Ok(saved) = store_thread.join() else { bail!("the store's thread ended in a panic") };
     if let Some(plots) = &settings.plots {
         plotter::draw_last(&settings.data, plots);
     }
-    if matches!(ending, Ok(Ending::Stopped)) {
-        log::info!("{} has stopped; everything is on disk", settings.name);
+    farewell(&settings.name, ending?, saved)
+}
+
+fn store_settings(settings: &Settings) -> StoreSettings {
+    StoreSettings {
+        flush_interval: settings.flush_interval,
+        retention: Retention {
+            max_age: settings.keep_for,
+            max_bytes: Some(settings.keep_bytes),
+            sink: matches!(settings.role, RoleSettings::Primary { .. }),
+        },
     }
-    ending
+}
+
+/// Says how a session ended. An error when somebody asked for the end and not everything is on disk.
+fn farewell(name: &NodeName, ending: Ending, saved: Ended) -> Result<Ending> {
+    match (ending, saved) {
+        (Ending::Stopped, Ok(())) => log::info!("{name} has stopped; everything is on disk"),
+        (Ending::Stopped, Err(lost)) => bail!("{name} has stopped; {lost}"),
+        (Ending::StoreDamaged, Err(lost)) => log::error!("{lost}"),
+        (Ending::StoreDamaged, Ok(())) => {}
+    }
+    Ok(ending)
 }
 
 fn listen(address: &str) -> Result<(TcpListener, SocketAddr)> {
@@ -137,6 +153,9 @@ fn listen(address: &str) -> Result<(TcpListener, SocketAddr)> {
         ),
         _ => anyhow::anyhow!("--listen {address}: {error}"),
     })?;
+    // The default of 128 is soon full when the power comes back on a whole site: who finds no room tries again only
+    // after a second.
+    rustix::net::listen(&listener, BACKLOG).context("listening")?;
     let actual = listener.local_addr().context("asking for the port")?;
     Ok((listener, actual))
 }
@@ -151,9 +170,10 @@ fn open_store(settings: &Settings, check: Check) -> Result<Store> {
     };
     let (store, report) = Store::open(&settings.data, &params)?;
     if let Some(damage) = &report.damage {
+        // SQLite's findings come one a line; the log has one line for each event.
+        let why = damage.why.split_whitespace().collect::<Vec<_>>().join(" ");
         log::error!(
-            "the store was damaged ({}): it is moved aside whole as {}; a new one with a new journal is begun",
-            damage.why,
+            "the store was damaged ({why}): it is moved aside whole as {}; a new one with a new journal is begun",
             damage.moved_to.display()
         );
     }

@@ -4,29 +4,28 @@
 //! again, readings of other nodes are refused (they are safe in their journals), and the health says so.
 
 use std::collections::{BTreeSet, VecDeque};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, Mutex};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use serde_json::{Value as Json, json};
+mod handle;
 
 use super::clock;
 use crate::model::{BootId, Instant, JournalId, NodeName, Pack, Readings, RoundRecord, Seq};
 use crate::proto::LinkId;
 use crate::store::{Committed, Cursor, Retention, Store, StoreError};
+pub(crate) use handle::StoreHandle;
 
-/// Commands that may wait. A sender that finds the queue full keeps what it has, or says that it dropped it.
-const COMMANDS_MAX: usize = 8_192;
 /// A group is committed at the latest when it has so many readings, whatever the flush interval: about 1 MiB, which an
 /// SD card takes well. Half of what one peer may have on its way, so that the next group comes in meanwhile.
 const GROUP_MAX_READINGS: usize = 16_384;
 /// Own readings that wait in memory while the disk takes none: at 5 a second, nearly three hours, in about 4 MiB.
 const WAITING_MAX_READINGS: usize = 50_000;
-/// With more own readings than this handed over and not durable, scripts have to wait: the readings of one that sends as
-/// fast as it can must not fill the memory, nor crowd out the sensors'.
-const BEHIND_READINGS: usize = WAITING_MAX_READINGS / 2;
+/// The store works again when it has not failed for so long: on a disk that is nearly full, small groups find room and
+/// large ones do not, by turns.
+const RELIEF_AFTER: Duration = Duration::from_secs(5);
+/// Different troubles that are told until it works again.
+const TOLD_MAX: usize = 8;
 /// After a failed commit, this long until the next try.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// From one look at the retention limits to the next.
@@ -63,78 +62,8 @@ pub(crate) enum StoreReply {
     Damaged(String),
 }
 
-/// How the store is, for the status.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct StoreHealth {
-    pub(crate) trouble: Option<String>,
-    pub(crate) waiting_readings: usize,
-    pub(crate) dropped_readings: u64,
-    pub(crate) commits: u64,
-    pub(crate) bytes: u64,
-}
-
-impl StoreHealth {
-    pub(crate) fn to_json(&self) -> Json {
-        json!({
-            "state": if self.trouble.is_some() { "failing" } else { "ok" },
-            "trouble": self.trouble,
-            "waiting_readings": self.waiting_readings,
-            "dropped_readings": self.dropped_readings,
-            "commits": self.commits,
-            "bytes": self.bytes,
-        })
-    }
-}
-
-/// The way to the store thread; cheap to clone.
-#[derive(Clone)]
-pub(crate) struct StoreHandle {
-    commands: SyncSender<StoreCommand>,
-    health: Arc<Mutex<StoreHealth>>,
-    /// Own readings that are handed over and not durable.
-    waiting: Arc<AtomicUsize>,
-}
-
-impl StoreHandle {
-    /// Hands over a command; gives it back when the queue is full or the thread has ended.
-    pub(crate) fn send(&self, command: StoreCommand) -> Result<(), StoreCommand> {
-        self.commands.try_send(command).map_err(|error| match error {
-            TrySendError::Full(command) | TrySendError::Disconnected(command) => command,
-        })
-    }
-
-    /// Appends readings of this node; counts them as dropped when the store is so far behind that it cannot even queue.
-    pub(crate) fn append(&self, pack: Pack) {
-        self.waiting.fetch_add(pack.len(), Ordering::Relaxed);
-        if let Err(StoreCommand::Append(pack)) = self.send(StoreCommand::Append(pack)) {
-            let dropped = pack.len();
-            self.waiting.fetch_sub(dropped, Ordering::Relaxed);
-            log::error!("the store is {COMMANDS_MAX} commands behind: {dropped} readings are dropped");
-            self.update_health(|health| health.dropped_readings += dropped as u64);
-        }
-    }
-
-    /// Whether so much waits to become durable that those who can be made to wait should.
-    pub(crate) fn is_behind(&self) -> bool {
-        self.waiting.load(Ordering::Relaxed) > BEHIND_READINGS
-    }
-
-    /// Waits for a place in the queue, then asks the thread to commit and end.
-    pub(crate) fn stop(&self) {
-        // An error means that it has ended already.
-        let _ = self.commands.send(StoreCommand::Stop);
-    }
-
-    pub(crate) fn health(&self) -> StoreHealth {
-        self.health.lock().map(|health| health.clone()).unwrap_or_default()
-    }
-
-    fn update_health(&self, change: impl FnOnce(&mut StoreHealth)) {
-        if let Ok(mut health) = self.health.lock() {
-            change(&mut health);
-        }
-    }
-}
+/// How the thread ended: everything is on disk, or what is not, and why.
+pub(crate) type Ended = Result<(), String>;
 
 /// How the thread works.
 pub(crate) struct StoreSettings {
@@ -148,9 +77,8 @@ pub(crate) fn start(
     settings: StoreSettings,
     replies: Sender<StoreReply>,
     wake: impl Fn() + Send + 'static,
-) -> std::io::Result<(StoreHandle, JoinHandle<()>)> {
-    let (commands, inbox) = sync_channel(COMMANDS_MAX);
-    let handle = StoreHandle { commands, health: Arc::default(), waiting: Arc::default() };
+) -> std::io::Result<(StoreHandle, JoinHandle<Ended>)> {
+    let (handle, inbox) = StoreHandle::new();
     let now = clock::now().mono;
     let worker = Worker {
         store,
@@ -166,6 +94,8 @@ pub(crate) fn start(
         next_commit_at: now,
         next_retention_at: now + RETENTION_EVERY,
         trouble: None,
+        told: BTreeSet::new(),
+        failed_at: now,
         commits: 0,
         has_replied: false,
         is_damaged: false,
@@ -192,13 +122,16 @@ struct Worker {
     next_commit_at: Instant,
     next_retention_at: Instant,
     trouble: Option<String>,
+    /// The troubles that people have been told of, since it last worked.
+    told: BTreeSet<String>,
+    failed_at: Instant,
     commits: u64,
     has_replied: bool,
     is_damaged: bool,
 }
 
 impl Worker {
-    fn run(mut self, inbox: &Receiver<StoreCommand>, wake: impl Fn()) {
+    fn run(mut self, inbox: &Receiver<StoreCommand>, wake: impl Fn()) -> Ended {
         loop {
             let command = match self.patience() {
                 Some(wait) => inbox.recv_timeout(wait),
@@ -206,7 +139,10 @@ impl Worker {
             };
             match command {
                 Ok(StoreCommand::Stop) | Err(RecvTimeoutError::Disconnected) => break,
-                Ok(command) => self.carry_out(command),
+                Ok(command) => {
+                    self.handle.took_command();
+                    self.carry_out(command);
+                }
                 Err(RecvTimeoutError::Timeout) => {}
             }
             let now = clock::now().mono;
@@ -220,14 +156,24 @@ impl Worker {
                 wake();
             }
             if self.is_damaged {
-                return;
+                return self.unsaved();
             }
         }
         if self.is_dirty {
             self.commit(clock::now().mono);
         }
+        let unsaved = self.unsaved();
         if let Err(error) = self.store.close() {
             log::error!("store: {error}");
+        }
+        unsaved
+    }
+
+    /// Own readings that are not on disk, and now never will be.
+    fn unsaved(&self) -> Ended {
+        match (self.waiting_readings, &self.trouble) {
+            (0, _) | (_, None) => Ok(()),
+            (count, Some(trouble)) => Err(format!("{count} readings are lost: {trouble}")),
         }
     }
 
@@ -243,9 +189,14 @@ impl Worker {
             StoreCommand::Append(pack) => self.append(pack),
             StoreCommand::Take(readings) => self.take(&readings),
             StoreCommand::Read { link, after, max } => {
-                let piece = self.store.read_own(after, max).map_err(|error| error.to_string());
+                let piece = self.store.read_own(after, max);
+                if let Err(error) = &piece
+                    && error.is_damage()
+                {
+                    self.fail(error);
+                }
                 let piece = piece.map(|piece| (piece.first, piece.boot, piece.pack));
-                self.reply(StoreReply::Piece { link, piece });
+                self.reply(StoreReply::Piece { link, piece: piece.map_err(|error| error.to_string()) });
             }
             StoreCommand::AddRound(round) => self.note(|store| store.add_round(&round)),
             StoreCommand::NoteConsumer(name, seq) => {
@@ -264,8 +215,8 @@ impl Worker {
         while self.waiting_readings > WAITING_MAX_READINGS && self.applied == 0 {
             let dropped = self.waiting.pop_front().map_or(0, |pack| pack.len());
             self.waiting_readings -= dropped;
-            self.handle.waiting.fetch_sub(dropped, Ordering::Relaxed);
-            self.handle.update_health(|health| health.dropped_readings += dropped as u64);
+            self.handle.waits_no_more(dropped);
+            self.handle.count_dropped(dropped);
         }
         if self.trouble.is_none() {
             self.apply_waiting();
@@ -320,6 +271,7 @@ impl Worker {
         }
         match change(&mut self.store) {
             Ok(()) => self.is_dirty = true,
+            Err(error) if error.is_refusal() => log::debug!("{error}"),
             Err(error) => self.fail(&error),
         }
     }
@@ -342,7 +294,7 @@ impl Worker {
     fn committed(&mut self, committed: Committed) {
         let appended: usize = self.waiting.drain(..self.applied).map(|pack| pack.len()).sum();
         self.waiting_readings -= appended;
-        self.handle.waiting.fetch_sub(appended, Ordering::Relaxed);
+        self.handle.waits_no_more(appended);
         (self.applied, self.group_readings, self.is_dirty) = (0, 0, false);
         self.takes.clear();
         if appended > 0 {
@@ -352,6 +304,10 @@ impl Worker {
             self.reply(StoreReply::Taken { journal, cursor: seq });
         }
         self.commits += 1;
+        if !self.told.is_empty() && clock::now().mono >= self.failed_at + RELIEF_AFTER {
+            self.told.clear();
+            log::warn!("store: it works again; everything that waited is on disk");
+        }
         self.publish();
     }
 
@@ -372,14 +328,15 @@ impl Worker {
             self.reply(StoreReply::Refused { journal });
         }
         (self.applied, self.group_readings, self.is_dirty) = (0, 0, true);
-        self.next_commit_at = clock::now().mono + RETRY_AFTER;
+        self.failed_at = clock::now().mono;
+        self.next_commit_at = self.failed_at + RETRY_AFTER;
         let text = error.to_string();
-        if self.trouble.as_ref() != Some(&text) {
+        self.trouble = Some(text.clone());
+        if !error.is_damage() && self.told.len() < TOLD_MAX && self.told.insert(text.clone()) {
             log::error!(
                 "store: {text}; sensing goes on, readings wait in memory (at most {WAITING_MAX_READINGS})"
             );
         }
-        self.trouble = Some(text.clone());
         self.publish();
         if error.is_damage() {
             self.is_damaged = true;

@@ -51,6 +51,11 @@ impl LineDecoder {
         !self.partial.is_empty()
     }
 
+    /// Bytes of memory that a line that has begun takes.
+    pub fn held_bytes(&self) -> usize {
+        self.partial.capacity()
+    }
+
     fn keep(&mut self, input: &mut &[u8]) -> Result<(), WireError> {
         if self.partial.len() + input.len() > LINE_MAX_BYTES {
             return Err(WireError::Oversize { max_bytes: LINE_MAX_BYTES });

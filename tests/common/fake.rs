@@ -22,7 +22,7 @@ const BEGUN_US: i64 = 1_769_817_600_000_000;
 
 /// The value at a place of the fake's journal; every 97th is an ERR.
 pub(crate) fn fake_value(seq: u64) -> Value {
-    if seq % 97 == 0 { Err(ErrReason::Crc) } else { Ok(seq as f64 / 8.0 - 1_000.0) }
+    if seq.is_multiple_of(97) { Err(ErrReason::Crc) } else { Ok(seq as f64 / 8.0 - 1_000.0) }
 }
 
 /// When the reading at a place was taken, in microseconds since 1970.

@@ -6,12 +6,6 @@
 
 // Each test binary uses its own part of this.
 #![allow(dead_code, unused_imports)]
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test ends at what it did not expect"
-)]
 
 mod client;
 mod command;

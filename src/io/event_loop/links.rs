@@ -9,7 +9,7 @@ use mio::{Interest, Token};
 
 use super::EventLoop;
 use crate::io::clock;
-use crate::io::link::{Link, Received};
+use crate::io::link::{Fate, Link, Received};
 use crate::model::Body;
 use crate::node::Input;
 use crate::proto::{LinkId, PeerIx};
@@ -24,6 +24,12 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 const READS_PER_TURN_MAX: usize = 4;
 /// Messages of a script that are told to the node before what it wants is carried out.
 const MESSAGES_TOGETHER_MAX: u32 = 1_024;
+/// What strangers' links may hold in memory together: half messages, and what waits to be sent. A primary's peers send
+/// what they were asked for, and do not count.
+const HELD_MAX_BYTES: usize = 32 << 20;
+
+/// Why a link goes whose other end has gone.
+const ENDED: &str = "closed by the other end";
 
 /// How a turn of reading ended.
 enum ReadTurn {
@@ -32,11 +38,13 @@ enum ReadTurn {
     /// There may be more.
     More,
     /// There may be more, and it has to wait until the store has caught up.
-    Held,
+    Paused,
     /// The node does not want the link any more.
     Dropped,
-    /// The other end closed, or the socket failed.
-    Closed(String),
+    /// The other end says nothing more.
+    Ended,
+    /// The socket failed.
+    Failed(String),
 }
 
 impl EventLoop {
@@ -133,55 +141,58 @@ impl EventLoop {
     pub(super) fn read(&mut self, id: LinkId, scratch: &mut [u8]) {
         // The link is taken out while it is read, for its messages may make the node drop it.
         let Some(mut link) = self.links.remove(&id) else { return };
-        let turn = self.read_turn(id, &mut link, scratch);
+        let messages = link.messages;
+        let turn = if link.is_open() { self.read_turn(id, &mut link, scratch) } else { ReadTurn::Drained };
         if matches!(turn, ReadTurn::Dropped) {
             return self.forget_link(id, link);
         }
-        if link.is_partial() {
-            self.partial.entry(id).or_insert_with(|| clock::now().mono);
-        } else {
-            self.partial.remove(&id);
+        if link.is_open() {
+            if link.messages != messages || !link.is_partial() {
+                self.unfinished.end(id);
+            }
+            if link.is_partial() {
+                self.unfinished.begin(id, clock::now().mono);
+            }
+        }
+        let is_peer = link.peer.is_some();
+        if matches!(turn, ReadTurn::Ended) && !is_peer && link.is_open() {
+            link.fate = Fate::Answering;
+            self.unsent.insert(id);
         }
         self.links.insert(id, link);
         match turn {
-            ReadTurn::Drained | ReadTurn::Dropped => {}
             ReadTurn::More => {
                 self.unread.insert(id);
             }
-            ReadTurn::Held => {
-                self.partial.remove(&id);
-                self.held.insert(id);
+            ReadTurn::Paused => {
+                self.unfinished.end(id);
+                self.paused.insert(id);
             }
-            ReadTurn::Closed(why) => {
-                // A peer that asked and shut its side down still hears the answer.
-                if let Some(link) = self.links.get_mut(&id) {
-                    let _ = link.flush();
-                }
-                self.drop_link(id, &why);
-            }
+            ReadTurn::Ended if is_peer => self.drop_link(id, ENDED),
+            ReadTurn::Failed(why) => self.drop_link(id, &why),
+            ReadTurn::Drained | ReadTurn::Dropped | ReadTurn::Ended => {}
         }
+        self.weigh(id);
     }
 
     fn read_turn(&mut self, id: LinkId, link: &mut Link, scratch: &mut [u8]) -> ReadTurn {
         for _ in 0..READS_PER_TURN_MAX {
-            if link.is_closing {
-                return ReadTurn::Drained;
-            }
             if link.is_script && self.parts.store.is_behind() {
-                return ReadTurn::Held;
+                return ReadTurn::Paused;
             }
             let room = scratch.len();
             let input = match link.receive(scratch) {
                 Received::Bytes(bytes) => bytes,
                 Received::Nothing => return ReadTurn::Drained,
-                Received::Closed(why) => return ReadTurn::Closed(why),
+                Received::End => return ReadTurn::Ended,
+                Received::Failed(why) => return ReadTurn::Failed(why),
             };
             // Fewer bytes than there was room for: that was all, and what comes next is an event of its own.
             let is_all = input.len() < room && !link.is_ending;
             if !self.handle_messages(id, link, input) {
                 return ReadTurn::Dropped;
             }
-            if is_all {
+            if is_all || !link.is_open() {
                 return ReadTurn::Drained;
             }
         }
@@ -192,7 +203,7 @@ impl EventLoop {
     /// small messages are told together, so that their readings go to the store together.
     fn handle_messages(&mut self, id: LinkId, link: &mut Link, mut input: &[u8]) -> bool {
         let (now, mut undrained) = (clock::now(), 0);
-        while !link.is_closing
+        while link.is_open()
             && let Some(message) = link.next_message(&mut input)
         {
             let is_script = matches!(&message, Ok(message) if matches!(message.body, Body::Foreign(_)));
@@ -214,25 +225,42 @@ impl EventLoop {
         undrained == 0 || !self.drain_beside(now, Some((id, link)))
     }
 
-    /// Sends what waits on every link that has something new.
+    /// Sends what waits on every link that has something new, and closes those that have come to their end.
     pub(super) fn flush(&mut self) {
         for id in std::mem::take(&mut self.unsent) {
             let Some(link) = self.links.get_mut(&id) else { continue };
-            match link.flush() {
-                Ok(true) if link.is_closing => self.remove_link(id),
-                Ok(false) if link.is_closing => {
-                    // What it has not read by then, it will not read.
-                    self.partial.entry(id).or_insert(clock::now().mono);
-                }
-                Ok(_) => {}
-                Err(why) => self.drop_link(id, &why),
+            let sent = link.flush();
+            match (link.fate.clone(), sent) {
+                (Fate::Lost(why), _) | (_, Err(why)) => self.drop_link(id, &why),
+                (Fate::Closing, Ok(true)) => self.remove_link(id),
+                (Fate::Answering, Ok(true)) if link.awaited == 0 => self.drop_link(id, ENDED),
+                // What it has not read by then, it will not read.
+                (Fate::Closing | Fate::Answering, Ok(_)) => self.unfinished.begin(id, clock::now().mono),
+                (Fate::Open, Ok(_)) => self.weigh(id),
             }
         }
     }
 
+    /// Counts what a stranger's link holds in memory. When all of them hold too much, the one that holds most goes.
+    fn weigh(&mut self, id: LinkId) {
+        let Some(link) = self.links.get_mut(&id).filter(|link| link.peer.is_none()) else { return };
+        self.held_bytes -= link.counted_bytes;
+        link.counted_bytes = link.held_bytes();
+        self.held_bytes += link.counted_bytes;
+        if self.held_bytes <= HELD_MAX_BYTES {
+            return;
+        }
+        let heaviest = self.links.iter().max_by_key(|(_, link)| link.counted_bytes);
+        let Some((&id, link)) = heaviest else { return };
+        let why = format!("holds {} KiB, and the links together too much", link.counted_bytes >> 10);
+        let line = format!("{}: {why}: its link is closed", link.remote);
+        self.drop_link(id, &why);
+        self.tell_of_strangers(clock::now(), log::Level::Warn, &line);
+    }
+
     pub(super) fn close(&mut self, id: LinkId) {
         if let Some(link) = self.links.get_mut(&id) {
-            link.is_closing = true;
+            link.fate = Fate::Closing;
             self.unsent.insert(id);
         }
     }
@@ -259,9 +287,10 @@ impl EventLoop {
     pub(super) fn forget_link(&mut self, id: LinkId, mut link: Link) {
         // The socket is closed when it is dropped here, watched or not.
         let _ = self.parts.poll.registry().deregister(link.stream());
-        self.partial.remove(&id);
+        self.held_bytes -= link.counted_bytes;
+        self.unfinished.end(id);
+        self.paused.remove(&id);
         self.unread.remove(&id);
-        self.held.remove(&id);
         self.unsent.remove(&id);
         if let Some(peer) = link.peer
             && self.peers.get(&peer) == Some(&id)

@@ -7,11 +7,18 @@ use serde_json::Value as Json;
 
 use super::EventLoop;
 use crate::io::clock;
-use crate::io::link::{Link, OUTBOUND_MAX_BYTES};
+use crate::io::link::{Fate, Link, OUTBOUND_MAX_BYTES};
 use crate::io::store_thread::StoreCommand;
-use crate::model::{Body, Message, Now};
+use crate::model::{Body, Message, Now, Seq};
 use crate::node::{Input, Output, Report};
 use crate::proto::{LinkId, PeerIx, PrimaryReport};
+
+/// Reads of the own journal that may wait in the store at once, for all who poll; the others are to ask again later.
+/// What is appended waits behind them.
+const READS_MAX: usize = 64;
+
+/// The link that is being read, and is not among the others meanwhile.
+pub(super) type Beside<'a> = Option<(LinkId, &'a mut Link)>;
 
 impl EventLoop {
     pub(super) fn drain(&mut self, now: Now) {
@@ -19,17 +26,18 @@ impl EventLoop {
     }
 
     /// Carries out what the node wants. `beside` is the link that is being read; true when it is to be dropped.
-    pub(super) fn drain_beside(&mut self, now: Now, mut beside: Option<(LinkId, &mut Link)>) -> bool {
+    pub(super) fn drain_beside(&mut self, now: Now, mut beside: Beside<'_>) -> bool {
         let mut drop_beside = false;
         while let Some(output) = self.parts.node.poll_output() {
             match output {
                 Output::Send(link, message) => self.send(now, link, &message, &mut beside),
                 Output::SendStatus(link, mut message) => {
-                    self.complete_status(&mut message);
+                    // The link that is being read is not among the others at this moment.
+                    self.complete_status(&mut message, self.links.len() + usize::from(beside.is_some()));
                     self.send(now, link, &message, &mut beside);
                 }
                 Output::Close(link, why) => match &mut beside {
-                    Some((id, open)) if *id == link => open.is_closing = true,
+                    Some((id, open)) if *id == link => open.fate = Fate::Closing,
                     _ => {
                         log::debug!("a link is closed: {why}");
                         self.close(link);
@@ -44,15 +52,13 @@ impl EventLoop {
                     }
                 }
                 Output::Connect { peer, address } => self.start_connecting(peer, &address),
-                Output::Read { link, after, max } => {
-                    self.ask_store(now, StoreCommand::Read { link, after, max })
-                }
+                Output::Read { link, after, max } => self.ask_to_read(now, link, after, max, &mut beside),
                 Output::Take(readings) => self.ask_store(now, StoreCommand::Take(Box::new(readings))),
                 Output::Append(pack) => self.parts.store.append(pack),
                 Output::AddRound(round) => self.ask_store(now, StoreCommand::AddRound(round)),
                 Output::NoteConsumer(name, seq) => self.ask_store(now, StoreCommand::NoteConsumer(name, seq)),
                 Output::NotePeer(address, node) => self.ask_store(now, StoreCommand::NotePeer(address, node)),
-                Output::Report(report) => log::log!(level(&report), "{report}"),
+                Output::Report(report) => self.tell_people(now, &report),
             }
         }
         drop_beside
@@ -60,18 +66,44 @@ impl EventLoop {
 
     /// Hands a command to the store; when it cannot even queue, the node hears that it was refused.
     fn ask_store(&mut self, now: Now, command: StoreCommand) {
-        let Err(command) = self.parts.store.send(command) else { return };
-        let refusal = match command {
-            StoreCommand::Read { link, .. } => {
-                Input::Piece { link, piece: Err("the store is behind; ask again later".to_owned()) }
-            }
-            StoreCommand::Take(readings) => Input::Refused { journal: readings.journal },
-            _ => return,
-        };
-        self.parts.node.handle_input(now, refusal);
+        if let Err(StoreCommand::Take(readings)) = self.parts.store.send(command) {
+            self.parts.node.handle_input(now, Input::Refused { journal: readings.journal });
+        }
     }
 
-    fn send(&mut self, now: Now, id: LinkId, message: &Message, beside: &mut Option<(LinkId, &mut Link)>) {
+    fn ask_to_read(&mut self, now: Now, link: LinkId, after: Seq, max: u32, beside: &mut Beside<'_>) {
+        let command = StoreCommand::Read { link, after, max };
+        if self.reads >= READS_MAX || self.parts.store.send(command).is_err() {
+            let piece = Err("the store is behind; ask again later".to_owned());
+            return self.parts.node.handle_input(now, Input::Piece { link, piece });
+        }
+        self.reads += 1;
+        let asking = match beside {
+            Some((open, asking)) if *open == link => Some(&mut **asking),
+            _ => self.links.get_mut(&link),
+        };
+        if let Some(asking) = asking {
+            asking.awaited += 1;
+        }
+    }
+
+    fn tell_people(&mut self, now: Now, report: &Report) {
+        if matches!(report, Report::Primary(_)) {
+            return log::log!(level(report), "{report}");
+        }
+        self.tell_of_strangers(now, level(report), report);
+    }
+
+    /// A line that strangers have caused: not more of them than the log can bear.
+    pub(super) fn tell_of_strangers(&mut self, now: Now, level: log::Level, line: &impl std::fmt::Display) {
+        match self.telling.may_tell(now.mono) {
+            Some(0) => log::log!(level, "{line}"),
+            Some(untold) => log::log!(level, "{line} ({untold} such lines before it were not told)"),
+            None => {}
+        }
+    }
+
+    fn send(&mut self, now: Now, id: LinkId, message: &Message, beside: &mut Beside<'_>) {
         let link = match beside {
             Some((open, link)) if *open == id => Some(&mut **link),
             _ => self.links.get_mut(&id),
@@ -79,18 +111,16 @@ impl EventLoop {
         let Some(link) = link else { return };
         self.unsent.insert(id);
         if !link.queue(message, now.wall) {
-            log::warn!(
-                "{}: does not read what it is sent ({} MiB wait): its link is closed",
-                link.remote,
-                OUTBOUND_MAX_BYTES >> 20
-            );
-            link.give_up();
+            let why = format!("does not read what it is sent ({} MiB wait)", OUTBOUND_MAX_BYTES >> 20);
+            let line = format!("{}: {why}: its link is closed", link.remote);
+            link.lose(why);
+            self.tell_of_strangers(now, log::Level::Warn, &line);
         }
     }
 
-    fn complete_status(&self, message: &mut Message) {
+    fn complete_status(&self, message: &mut Message, links: usize) {
         let Body::Status(Json::Object(fields)) = &mut message.body else { return };
-        fields.insert("links".to_owned(), self.links.len().into());
+        fields.insert("links".to_owned(), links.into());
         fields.insert("turned_away".to_owned(), self.turned_away.into());
         if let Json::Object(more) = (self.parts.more_status)() {
             fields.extend(more);
