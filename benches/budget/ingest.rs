@@ -67,14 +67,14 @@ pub(crate) fn run() {
         }
         .print("ingest");
     }
-    let (ours, spread) = rates(&many, |r| r.cpu);
+    let (ours, spread) = rates(&one, |r| r.cpu);
     for (what, name, all) in [
         ("the same readings, one a line, in Python", "Python, lines", &lines),
         ("the very same bytes, in Python", "Python, packs", &packs),
     ] {
         let peer_per_s = rates(all, |r| r.cpu).0;
         Row {
-            what: format!("beside {what}, per second of one core"),
+            what: format!("readings of 1 node, beside {what}, per second of one core"),
             ours,
             unit: "/s",
             other: Some((name, peer_per_s)),

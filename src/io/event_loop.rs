@@ -21,7 +21,7 @@ use super::clock;
 use super::link::Link;
 use super::resolver::{Resolved, Resolver};
 use super::store_thread::{StoreHandle, StoreReply};
-use crate::model::{Instant, Now};
+use crate::model::{Instant, Now, Readings};
 use crate::node::{Input, Node};
 use crate::proto::{LinkId, PeerIx};
 use telling::Telling;
@@ -80,6 +80,8 @@ pub(crate) struct EventLoop {
     /// Scripts' links that are not read until the store has caught up.
     paused: BTreeSet<LinkId>,
     unfinished: Unfinished,
+    /// Pieces of other nodes' journals, to be handed to the store.
+    pieces: Vec<Readings>,
     /// Reads under way in the store.
     reads: usize,
     /// What strangers' links hold in memory together.
@@ -107,6 +109,7 @@ impl EventLoop {
             unsent: BTreeSet::new(),
             paused: BTreeSet::new(),
             unfinished: Unfinished::default(),
+            pieces: Vec::new(),
             reads: 0,
             held_bytes: 0,
             telling: Telling::new(clock::now().mono),
@@ -159,6 +162,7 @@ impl EventLoop {
         if self.parts.node.poll_timeout().is_some_and(|(at, _)| at <= now.mono) {
             self.parts.node.handle_timeout(now);
         }
+        self.hand_over(now);
         self.drain(now);
         if self.accept_again_at.is_some_and(|at| at <= now.mono) {
             self.accept_again_at = None;

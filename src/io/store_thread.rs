@@ -34,7 +34,7 @@ const RETENTION_EVERY: Duration = Duration::from_secs(60);
 /// What the store thread is asked.
 pub(crate) enum StoreCommand {
     Append(Pack),
-    Take(Box<Readings>),
+    Take(Vec<Readings>),
     Read { link: LinkId, after: Seq, max: u32 },
     AddRound(RoundRecord),
     NoteConsumer(NodeName, Seq),
@@ -187,7 +187,7 @@ impl Worker {
     fn carry_out(&mut self, command: StoreCommand) {
         match command {
             StoreCommand::Append(pack) => self.append(pack),
-            StoreCommand::Take(readings) => self.take(&readings),
+            StoreCommand::Take(pieces) => pieces.iter().for_each(|readings| self.take(readings)),
             StoreCommand::Read { link, after, max } => {
                 let piece = self.store.read_own(after, max);
                 if let Err(error) = &piece

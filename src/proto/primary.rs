@@ -71,6 +71,8 @@ pub struct Primary {
     round: u64,
     /// The open round's start and its end at the latest.
     open: Option<(Instant, Instant)>,
+    /// How many peers the open round waits for.
+    awaited: usize,
     next_round_at: Instant,
     next_id: u64,
     told: BTreeSet<String>,
@@ -91,6 +93,7 @@ impl Primary {
             turns: VecDeque::new(),
             round: config.last_round,
             open: None,
+            awaited: 0,
             next_round_at: now,
             next_id: 1,
             told: BTreeSet::new(),
@@ -260,9 +263,11 @@ impl Primary {
             self.next_round_at =
                 self.next_round_at + self.poll_interval.saturating_mul(missed.saturating_add(1));
         }
+        self.awaited = 0;
         for at in 0..self.peers.len() {
             if let Some(peer) = self.peers.get_mut(at) {
                 peer.begin_round(now.mono);
+                self.awaited += usize::from(peer.expected);
             }
             self.ask(now.mono, PeerIx(at), self.round_piece());
         }
@@ -301,7 +306,7 @@ impl Primary {
     }
 
     fn end_round_if_all_answered(&mut self, now: Now) {
-        if self.open.is_some() && !self.peers.iter().any(|peer| peer.expected) {
+        if self.open.is_some() && self.awaited == 0 {
             self.end_round(now);
         }
     }
@@ -319,6 +324,7 @@ impl Primary {
     fn give_up_on(&mut self, now: Now, ix: PeerIx) {
         let Some(peer) = self.peers.get_mut(ix.0) else { return };
         if std::mem::take(&mut peer.expected) {
+            self.awaited = self.awaited.saturating_sub(1);
             self.end_round_if_all_answered(now);
         }
     }

@@ -159,8 +159,11 @@ impl<'de> Visitor<'de> for PackSeed {
     }
 }
 
+/// Channels of a pack that are searched one by one. Most packs have no more; of the others there is a map.
+const SEARCHED_MAX: usize = 16;
+
 /// Resolves base values, and each name to a channel. Packs repeat their channels in turn, so the one after the last
-/// is tried before the map.
+/// is tried first.
 #[derive(Default)]
 struct Builder {
     pack: Pack,
@@ -170,6 +173,7 @@ struct Builder {
     base_time_us: i64,
     /// Per channel: the full name and the unit as sent.
     names: Vec<(String, String)>,
+    /// The channels from [`SEARCHED_MAX`] on.
     by_name: HashMap<(String, String), usize>,
     guess: usize,
 }
@@ -210,14 +214,19 @@ impl Builder {
         if self.names.get(guess).is_some_and(is_it) {
             return Ok(guess);
         }
-        let key = (format!("{}{name}", self.base_name), unit.to_owned());
+        if let Some(at) = self.names.iter().take(SEARCHED_MAX).position(is_it) {
+            return Ok(at);
+        }
+        let (key, at) = ((format!("{}{name}", self.base_name), unit.to_owned()), self.names.len());
         if let Some(&at) = self.by_name.get(&key) {
             return Ok(at);
         }
         self.pack.channels.push(Arc::new(parse_channel(&key.0, unit)?));
-        self.names.push(key.clone());
-        self.by_name.insert(key, self.names.len() - 1);
-        Ok(self.names.len() - 1)
+        if at >= SEARCHED_MAX {
+            self.by_name.insert(key.clone(), at);
+        }
+        self.names.push(key);
+        Ok(at)
     }
 }
 

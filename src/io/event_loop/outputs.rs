@@ -9,13 +9,18 @@ use super::EventLoop;
 use crate::io::clock;
 use crate::io::link::{Fate, Link, OUTBOUND_MAX_BYTES};
 use crate::io::store_thread::StoreCommand;
-use crate::model::{Body, Message, Now, Seq};
+use crate::model::{Body, Message, Now, Readings, Seq};
 use crate::node::{Input, Output, Report};
 use crate::proto::{LinkId, PeerIx, PrimaryReport};
 
 /// Reads of the own journal that may wait in the store at once, for all who poll; the others are to ask again later.
 /// What is appended waits behind them.
 const READS_MAX: usize = 64;
+
+/// Pieces of other nodes' journals that are handed to the store together, and how many readings make a piece that is not
+/// kept waiting for others.
+const PIECES_MAX: usize = 64;
+const LARGE_PIECE_READINGS: usize = 500;
 
 /// The link that is being read, and is not among the others meanwhile.
 pub(super) type Beside<'a> = Option<(LinkId, &'a mut Link)>;
@@ -53,7 +58,7 @@ impl EventLoop {
                 }
                 Output::Connect { peer, address } => self.start_connecting(peer, &address),
                 Output::Read { link, after, max } => self.ask_to_read(now, link, after, max, &mut beside),
-                Output::Take(readings) => self.ask_store(now, StoreCommand::Take(Box::new(readings))),
+                Output::Take(readings) => self.take(now, readings),
                 Output::Append(pack) => self.parts.store.append(pack),
                 Output::AddRound(round) => self.ask_store(now, StoreCommand::AddRound(round)),
                 Output::NoteConsumer(name, seq) => self.ask_store(now, StoreCommand::NoteConsumer(name, seq)),
@@ -64,10 +69,29 @@ impl EventLoop {
         drop_beside
     }
 
-    /// Hands a command to the store; when it cannot even queue, the node hears that it was refused.
+    /// Hands a command to the store; when it cannot even queue, the node hears that its readings were refused.
     fn ask_store(&mut self, now: Now, command: StoreCommand) {
-        if let Err(StoreCommand::Take(readings)) = self.parts.store.send(command) {
-            self.parts.node.handle_input(now, Input::Refused { journal: readings.journal });
+        if let Err(StoreCommand::Take(pieces)) = self.parts.store.send(command) {
+            for readings in pieces {
+                self.parts.node.handle_input(now, Input::Refused { journal: readings.journal });
+            }
+        }
+    }
+
+    /// Small pieces are handed to the store together at the end of the turn, so that it is not woken for each.
+    fn take(&mut self, now: Now, readings: Readings) {
+        let is_large = readings.pack.len() >= LARGE_PIECE_READINGS;
+        self.pieces.push(readings);
+        if is_large || self.pieces.len() >= PIECES_MAX {
+            self.hand_over(now);
+        }
+    }
+
+    /// Hands over the pieces that wait for it.
+    pub(super) fn hand_over(&mut self, now: Now) {
+        if !self.pieces.is_empty() {
+            let pieces = std::mem::take(&mut self.pieces);
+            self.ask_store(now, StoreCommand::Take(pieces));
         }
     }
 
