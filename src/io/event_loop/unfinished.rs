@@ -26,8 +26,8 @@ impl Unfinished {
         });
     }
 
-    /// A link was read. A message that came whole ends what had begun; what came after it is a new beginning, however long
-    /// the link has been in the middle of one message or another.
+    /// A link was read. A message that came whole ends what had begun; what came after it is a new beginning, however
+    /// long the link has been in the middle of one message or another.
     pub(super) fn after_read(&mut self, link: LinkId, now: Instant, brought_message: bool, is_partial: bool) {
         if brought_message || !is_partial {
             self.end(link);
