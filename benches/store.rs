@@ -115,15 +115,25 @@ fn bare(dir: &Path, batches: &[Readings]) {
 fn main() {
     let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let batches = batches();
+    beside_bare(&batches);
+    fill(dir.path(), &batches);
+    writing(dir.path(), &batches);
+    reading(dir.path());
+    opening(dir.path());
+}
+
+fn beside_bare(batches: &[Readings]) {
     for _ in 0..2 {
         let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
-        measure("bare SQLite, the same rows", READINGS, || bare(dir.path(), &batches));
-        measure("Store::take", READINGS, || fill(dir.path(), &batches));
+        measure("bare SQLite, the same rows", READINGS, || bare(dir.path(), batches));
+        measure("Store::take", READINGS, || fill(dir.path(), batches));
     }
-    fill(dir.path(), &batches);
-    let mut store = open(dir.path());
+}
+
+fn writing(dir: &Path, batches: &[Readings]) {
+    let mut store = open(dir);
     measure("Store::take, all duplicates", READINGS, || {
-        for piece in &batches {
+        for piece in batches {
             store.take(piece, WallTime::default()).unwrap();
         }
     });
@@ -147,7 +157,10 @@ fn main() {
             after = store.read_own(after, 500).unwrap().through();
         }
     });
-    let reader = Reader::open(dir.path()).unwrap();
+}
+
+fn reading(dir: &Path) {
+    let reader = Reader::open(dir).unwrap();
     measure("Reader::series", READINGS, || {
         let series = reader.series(&Filter::default()).unwrap();
         let points: usize = series.iter().map(|s| s.points.len()).sum();
@@ -168,12 +181,14 @@ fn main() {
     measure("Reader::stats", 1, || {
         reader.stats().unwrap();
     });
-    drop(store);
+}
+
+fn opening(dir: &Path) {
     let (params_check, wall) = (Check::Full, Instant::now());
     let node = NodeName::new("sink").unwrap();
     let (new_journal, boot, now) = (JournalId(1), BootId(1), WallTime::default());
     let (mut store, report) =
-        Store::open(dir.path(), &OpenParams { node, new_journal, boot, now, check: params_check }).unwrap();
+        Store::open(dir, &OpenParams { node, new_journal, boot, now, check: params_check }).unwrap();
     println!(
         "open with {:?} checked: {:?}, {} bytes",
         report.checked,

@@ -3,22 +3,17 @@
 //! contract with the driver is that of [`crate::proto`].
 
 use std::collections::{BTreeMap, VecDeque};
-use std::fmt;
-use std::time::Duration;
 
-use core::net::IpAddr;
 use serde_json::{Value as Json, json};
 
-use crate::model::{
-    Body, BootId, Instant, JournalId, Message, NodeName, Now, Pack, Readings, RoundRecord, Seq,
-};
-use crate::proto::{
-    LinkId, PeerIx, Primary, PrimaryConfig, PrimaryOutput, PrimaryReport, Secondary, SecondaryOutput,
-};
+use crate::model::{Body, BootId, Instant, JournalId, Message, NodeName, Now, Pack, Readings};
+use crate::proto::{LinkId, Primary, PrimaryConfig, PrimaryOutput, Secondary, SecondaryOutput};
 use crate::wire::{KNOWN_KEYS, WireError};
 
+mod events;
 mod guests;
 
+pub use events::{Input, NodeConfig, Output, PollConfig, Report, Role};
 use guests::Guests;
 
 /// Longest id of a message that is echoed, in characters: a peer that numbers with more gets so much of it back.
@@ -30,219 +25,6 @@ const TEXT_MAX_CHARS: usize = 200;
 const APPEND_MAX_READINGS: usize = 2_000;
 /// Channels in one such pack: they are searched one by one.
 const APPEND_MAX_CHANNELS: usize = 64;
-
-/// What a node is at its start: what the store knows, and its role.
-#[derive(Clone, Debug)]
-pub struct NodeConfig {
-    /// Its name.
-    pub name: NodeName,
-    /// Its own journal.
-    pub journal: JournalId,
-    /// This boot of its machine.
-    pub boot: BootId,
-    /// The own journal's last durable place.
-    pub last: Seq,
-    /// How far each consumer has taken the own journal.
-    pub consumers: BTreeMap<NodeName, Seq>,
-    /// The role.
-    pub role: Role,
-}
-
-/// What a node does besides sensing and answering.
-#[derive(Clone, Debug)]
-pub enum Role {
-    /// Nothing: others collect from it.
-    Secondary,
-    /// Polls others and collects from them.
-    Primary(PollConfig),
-}
-
-/// How a primary polls.
-#[derive(Clone, Debug)]
-pub struct PollConfig {
-    /// The peers' addresses, each with the node last seen there.
-    pub peers: Vec<(String, Option<NodeName>)>,
-    /// What the store holds of each journal.
-    pub cursors: BTreeMap<JournalId, Seq>,
-    /// From one round's start to the next.
-    pub poll_interval: Duration,
-    /// A round is over after this at the latest.
-    pub deadline: Duration,
-    /// The last round's number.
-    pub last_round: u64,
-    /// For jitter.
-    pub seed: u64,
-}
-
-/// What happened.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Input {
-    /// A link stands: one that [`Output::Connect`] asked for, or (without `peer`) one that somebody opened.
-    LinkUp {
-        /// Its number.
-        link: LinkId,
-        /// For whom it was opened.
-        peer: Option<PeerIx>,
-        /// The other end.
-        remote: IpAddr,
-    },
-    /// A link that [`Output::Connect`] asked for cannot be made.
-    LinkFailed {
-        /// For whom.
-        peer: PeerIx,
-        /// Why.
-        why: String,
-    },
-    /// A link is gone.
-    LinkDown {
-        /// Its number.
-        link: LinkId,
-        /// Why.
-        why: String,
-    },
-    /// A message came.
-    Message {
-        /// On this link.
-        link: LinkId,
-        /// The message.
-        message: Message,
-    },
-    /// Bytes came that are no message.
-    Offence {
-        /// On this link.
-        link: LinkId,
-        /// What is wrong with them.
-        error: WireError,
-    },
-    /// The own journal is durable through this place.
-    Appended(Seq),
-    /// What an [`Output::Read`] gave: where it begins, its boot, its readings; or the store's words.
-    Piece {
-        /// The link that asked.
-        link: LinkId,
-        /// The piece.
-        piece: Result<(Seq, BootId, Pack), String>,
-    },
-    /// An [`Output::Take`] is durable.
-    Taken {
-        /// Whose journal.
-        journal: JournalId,
-        /// Through this place.
-        cursor: Seq,
-    },
-    /// An [`Output::Take`] could not be stored.
-    Refused {
-        /// Whose journal.
-        journal: JournalId,
-    },
-}
-
-/// What the driver has to carry out.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Output {
-    /// Open a link to `address`; answer with [`Input::LinkUp`] or [`Input::LinkFailed`].
-    Connect {
-        /// For whom.
-        peer: PeerIx,
-        /// `host:port`.
-        address: String,
-    },
-    /// Drop this peer's link, or the attempt at one; nothing is answered.
-    Disconnect(PeerIx),
-    /// Send what is queued, then close this link; nothing is answered.
-    Close(LinkId, String),
-    /// Send this.
-    Send(LinkId, Message),
-    /// Add what the driver knows (store, chips, links) to this status, and send it.
-    SendStatus(LinkId, Message),
-    /// Read from the own journal; answer with [`Input::Piece`].
-    Read {
-        /// The link that asks.
-        link: LinkId,
-        /// Send what comes after this.
-        after: Seq,
-        /// At most so many.
-        max: u32,
-    },
-    /// Make another node's readings durable; answer with [`Input::Taken`] or [`Input::Refused`].
-    Take(Readings),
-    /// Append to the own journal; answered by [`Input::Appended`].
-    Append(Pack),
-    /// Record a round.
-    AddRound(RoundRecord),
-    /// Record how far a consumer is.
-    NoteConsumer(NodeName, Seq),
-    /// Record who is at an address.
-    NotePeer(String, NodeName),
-    /// Tell people.
-    Report(Report),
-}
-
-/// Something for the log.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Report {
-    /// From the polling.
-    Primary(PrimaryReport),
-    /// A script's first messages on its link.
-    Foreign {
-        /// Who.
-        from: NodeName,
-        /// What.
-        message: Json,
-        /// How many readings it gave.
-        readings: usize,
-    },
-    /// A peer sent what is no message.
-    Offence {
-        /// Who.
-        from: NodeName,
-        /// What is wrong.
-        error: WireError,
-        /// Whether its link is closed for it.
-        closed: bool,
-    },
-    /// A peer says that something is wrong.
-    Complaint {
-        /// Who.
-        from: NodeName,
-        /// Its words.
-        text: String,
-    },
-}
-
-impl Report {
-    /// Whether somebody has to do something.
-    pub fn is_warning(&self) -> bool {
-        match self {
-            Report::Primary(report) => report.is_warning(),
-            Report::Foreign { .. } => false,
-            Report::Offence { .. } | Report::Complaint { .. } => true,
-        }
-    }
-}
-
-impl fmt::Display for Report {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Report::Primary(report) => report.fmt(f),
-            Report::Foreign { from, message, readings } => {
-                write!(f, "{from}: {} ({readings} readings)", head(&message.to_string(), TEXT_MAX_CHARS))
-            }
-            Report::Offence { from, error, closed } => {
-                let end = if *closed { "; its link is closed" } else { "" };
-                write!(f, "{from}: {}{end}", head(&error.to_string(), TEXT_MAX_CHARS))
-            }
-            Report::Complaint { from, text } => {
-                write!(f, "{from} complains: {}", head(text, TEXT_MAX_CHARS))
-            }
-        }
-    }
-}
-
-/// The beginning of a text, in whole characters.
-fn head(text: &str, max_chars: usize) -> String {
-    text.chars().take(max_chars).collect()
-}
 
 /// The machine.
 #[derive(Debug)]
@@ -514,6 +296,11 @@ impl Node {
         }
         status
     }
+}
+
+/// The beginning of a text, in whole characters.
+fn head(text: &str, max_chars: usize) -> String {
+    text.chars().take(max_chars).collect()
 }
 
 #[cfg(test)]

@@ -3,9 +3,13 @@
 //! tells every step, `PISINK_SEEDS=n` runs so many and says how many fail.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
+
+use core::net::IpAddr;
 
 use super::*;
-use crate::model::PollRequest;
+use crate::model::{PollRequest, Seq};
+use crate::proto::PeerIx;
 use crate::proto::contract::{Machine, Watched, at, for_seeds};
 use crate::wire::{LineDecoder, encode};
 

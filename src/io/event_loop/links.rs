@@ -147,12 +147,8 @@ impl EventLoop {
             return self.forget_link(id, link);
         }
         if link.is_open() {
-            if link.messages != messages || !link.is_partial() {
-                self.unfinished.end(id);
-            }
-            if link.is_partial() {
-                self.unfinished.begin(id, clock::now().mono);
-            }
+            let brought_message = link.messages != messages;
+            self.unfinished.after_read(id, clock::now().mono, brought_message, link.is_partial());
         }
         let is_peer = link.peer.is_some();
         if matches!(turn, ReadTurn::Ended) && !is_peer && link.is_open() {

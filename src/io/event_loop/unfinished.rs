@@ -26,6 +26,17 @@ impl Unfinished {
         });
     }
 
+    /// A link was read. A message that came whole ends what had begun; what came after it is a new beginning, however
+    /// long the link has been in the middle of one message or another.
+    pub(super) fn after_read(&mut self, link: LinkId, now: Instant, brought_message: bool, is_partial: bool) {
+        if brought_message || !is_partial {
+            self.end(link);
+        }
+        if is_partial {
+            self.begin(link, now);
+        }
+    }
+
     /// What had begun is over.
     pub(super) fn end(&mut self, link: LinkId) {
         if let Some(since) = self.since.remove(&link) {
@@ -70,17 +81,18 @@ mod tests {
     }
 
     #[test]
-    fn a_new_beginning_has_its_own_time() {
+    fn a_steady_stream_that_is_always_in_the_middle_of_a_message_is_none_of_those() {
         let link = LinkId(16);
         let mut unfinished = Unfinished::default();
-        for start in 0..100 {
-            unfinished.begin(link, second(start));
-            assert_eq!(
-                unfinished.overdue(second(start + 1)),
-                None,
-                "each message of a steady stream has its own time"
-            );
-            unfinished.end(link);
+        for now in 0..100 {
+            unfinished.after_read(link, second(now), true, true);
+            assert_eq!(unfinished.overdue(second(now + 29)), None);
         }
+        for now in 100..130 {
+            unfinished.after_read(link, second(now), false, true);
+        }
+        assert_eq!(unfinished.overdue(second(129)), Some(link), "bytes without an end give no more time");
+        unfinished.after_read(link, second(129), true, false);
+        assert_eq!(unfinished.due(), None);
     }
 }
