@@ -212,8 +212,9 @@ impl Stage {
         let mut head = String::new();
         let _ = write!(
             head,
-            "{{\"id\":\"1\",\"sender\":\"pi-{node}\",\"key\":\"READINGS\",\"value\":{{\"re\":\"{re}\",\"node\":\"pi-{node}\",\
-             \"journal\":\"{:016x}\",\"boot\":\"0123456789abcdef0123456789abcdef\",\"after\":{after},\"first\":{},\
+            "{{\"id\":\"1\",\"sender\":\"pi-{node}\",\"key\":\"READINGS\",\"value\":{{\"re\":\"{re}\",\
+             \"node\":\"pi-{node}\",\"journal\":\"{:016x}\",\
+             \"boot\":\"0123456789abcdef0123456789abcdef\",\"after\":{after},\"first\":{},\
              \"last\":{},\"pack\":",
             node + 1,
             after + 1,

@@ -1,9 +1,11 @@
 //! A round of polls over many secondaries, each with its own delay: as long as the slowest, not as long as all.
 
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 use crate::backlog::Backlog;
-use crate::kit::{Node, Row, median};
+use crate::kit::{Node, Row, median, wait_until};
 use crate::player::{Play, Player};
 
 const SLOWEST: Duration = Duration::from_millis(50);
@@ -12,10 +14,45 @@ const ROUNDS: usize = 15;
 const FIRST_ROUNDS: usize = 3;
 const TARGET: f64 = 1.3;
 
+const MIB: f64 = 1_048_576.0;
+const NODES_MAX: usize = 1_000;
+/// Readings that each of so many nodes has when they all come back at once.
+const BACKLOG: u64 = 2_000;
+const TARGET_MIB: f64 = 32.0;
+
 pub(crate) fn run() {
     let backlog = Backlog::new();
-    for nodes in [1, 100, 1_000] {
-        let player = Player::start(Play { nodes, backlog: 0, news: 5, slowest: SLOWEST }, &backlog);
+    rounds(&backlog);
+    all_at_once(&backlog);
+}
+
+/// A thousand nodes come back after a day alone: what the sink holds at most.
+fn all_at_once(backlog: &Arc<Backlog>) {
+    let play = Play { nodes: NODES_MAX, backlog: BACKLOG, news: 5, slowest: Duration::from_millis(5) };
+    let player = Player::start(play, backlog);
+    let peers = player.peers();
+    let mut arguments = vec!["--role", "primary", "--name", "sink", "--bus", "none", "--interval", "60s"];
+    arguments.extend(peers.iter().map(String::as_str));
+    let (begin, node) = (Instant::now(), Node::start(&arguments));
+    let total = BACKLOG * NODES_MAX as u64;
+    wait_until("all readings are durable", || player.seen.taken.load(Ordering::Relaxed) >= total);
+    let rate = total as f64 / begin.elapsed().as_secs_f64();
+    let peak = node.memory("VmHWM") / MIB;
+    Row {
+        what: "memory at most of a sink, 1,000 nodes with a backlog".into(),
+        ours: peak,
+        unit: "MiB",
+        target: "32 MiB".into(),
+        is_met: Some(peak < TARGET_MIB),
+        note: format!("{BACKLOG} readings each, taken at {rate:.0}/s by the wall clock"),
+        ..Row::default()
+    }
+    .print("rounds");
+}
+
+fn rounds(backlog: &Arc<Backlog>) {
+    for nodes in [1, 100, NODES_MAX] {
+        let player = Player::start(Play { nodes, backlog: 0, news: 5, slowest: SLOWEST }, backlog);
         let peers = player.peers();
         let mut arguments = vec!["--role", "primary", "--name", "sink", "--bus", "none"];
         arguments.extend(["--interval", "60s", "--poll-interval", "500ms", "--deadline", "400ms"]);
@@ -41,7 +78,7 @@ pub(crate) fn run() {
             spread,
             note: format!(
                 "{cpu_ms:.1} ms of processor time a round with 5 readings each; {:.1} MiB",
-                node.memory("VmRSS") / 1_048_576.0
+                node.memory("VmRSS") / MIB
             ),
         }
         .print("rounds");

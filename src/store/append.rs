@@ -128,8 +128,8 @@ const DOING: &str = "storing readings";
 /// time. Twice as many gain no more.
 const ROWS_TOGETHER: usize = 16;
 
-/// The statement for so many rows: the source is the first parameter, then come six for each row. What fails undoes the
-/// whole group, as every failure here does: SQLite then need not keep pages to undo the statement alone.
+/// The statement for so many rows: the source is the first parameter, then come six for each row. What fails undoes
+/// the whole group, as every failure here does: SQLite then need not keep pages to undo the statement alone.
 fn insert_sql(rows: usize) -> String {
     let row = |at: usize| {
         let [seq, channel, time, mono, value, err] = [2, 3, 4, 5, 6, 7].map(|column| column + 6 * at);

@@ -17,8 +17,8 @@ use crate::proto::{LinkId, PeerIx, PrimaryReport};
 /// What is appended waits behind them.
 const READS_MAX: usize = 64;
 
-/// Pieces of other nodes' journals that are handed to the store together, and how many readings make a piece that is
-/// not kept waiting for others.
+/// Pieces of other nodes' journals that are handed to the store together, and how many readings make a piece that does
+/// not wait for others.
 const PIECES_MAX: usize = 64;
 const LARGE_PIECE_READINGS: usize = 500;
 
