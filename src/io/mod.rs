@@ -9,6 +9,7 @@ mod event_loop;
 mod interrupts;
 mod link;
 mod plotter;
+mod queue;
 mod resolver;
 mod sampler;
 mod settings;

@@ -1,8 +1,9 @@
 //! Turns host names into addresses on a thread of its own, for the system's resolver blocks.
 
 use std::net::{SocketAddr, ToSocketAddrs};
-use std::sync::mpsc::{Receiver, Sender, SyncSender, sync_channel};
+use std::sync::mpsc::Sender;
 
+use super::queue::{QueueReceiver, QueueSender, queue};
 use crate::proto::PeerIx;
 
 /// Names that may wait; a primary asks for each peer once at a time.
@@ -13,7 +14,7 @@ pub(crate) type Resolved = (PeerIx, u64, Result<SocketAddr, String>);
 
 /// The way to the resolver.
 pub(crate) struct Resolver {
-    questions: SyncSender<(PeerIx, u64, String)>,
+    questions: QueueSender<(PeerIx, u64, String)>,
 }
 
 impl Resolver {
@@ -22,7 +23,7 @@ impl Resolver {
         answers: Sender<Resolved>,
         wake: impl Fn() + Send + 'static,
     ) -> std::io::Result<Self> {
-        let (questions, inbox) = sync_channel(NAMES_MAX);
+        let (questions, inbox) = queue(NAMES_MAX);
         std::thread::Builder::new().name("resolver".to_owned()).spawn(move || run(&inbox, &answers, wake))?;
         Ok(Self { questions })
     }
@@ -33,7 +34,7 @@ impl Resolver {
     }
 }
 
-fn run(inbox: &Receiver<(PeerIx, u64, String)>, answers: &Sender<Resolved>, wake: impl Fn()) {
+fn run(inbox: &QueueReceiver<(PeerIx, u64, String)>, answers: &Sender<Resolved>, wake: impl Fn()) {
     while let Ok((peer, attempt, address)) = inbox.recv() {
         let found = address
             .to_socket_addrs()

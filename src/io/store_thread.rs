@@ -4,13 +4,14 @@
 //! again, readings of other nodes are refused (they are safe in their journals), and the health says so.
 
 use std::collections::{BTreeSet, VecDeque};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
+use std::sync::mpsc::{RecvTimeoutError, Sender};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 mod handle;
 
 use super::clock;
+use super::queue::QueueReceiver;
 use crate::model::{BootId, Instant, JournalId, NodeName, Pack, Readings, RoundRecord, Seq};
 use crate::proto::LinkId;
 use crate::store::{Committed, Cursor, Retention, Store, StoreError};
@@ -131,7 +132,7 @@ struct Worker {
 }
 
 impl Worker {
-    fn run(mut self, inbox: &Receiver<StoreCommand>, wake: impl Fn()) -> Ended {
+    fn run(mut self, inbox: &QueueReceiver<StoreCommand>, wake: impl Fn()) -> Ended {
         loop {
             let command = match self.patience() {
                 Some(wait) => inbox.recv_timeout(wait),
@@ -139,10 +140,7 @@ impl Worker {
             };
             match command {
                 Ok(StoreCommand::Stop) | Err(RecvTimeoutError::Disconnected) => break,
-                Ok(command) => {
-                    self.handle.took_command();
-                    self.carry_out(command);
-                }
+                Ok(command) => self.carry_out(command),
                 Err(RecvTimeoutError::Timeout) => {}
             }
             let now = clock::now().mono;

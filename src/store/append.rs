@@ -138,7 +138,7 @@ fn insert_sql(rows: usize) -> String {
     format!("INSERT OR ROLLBACK INTO reading VALUES {}", (0..rows).map(row).collect::<Vec<_>>().join(", "))
 }
 
-/// Inserts readings in groups of one size, at the places that follow the source's cursor. `ids` has their channels.
+/// Inserts readings in groups of one size, at the places that follow the source's cursor. `ids` has each channel's id.
 fn insert<'a>(
     db: &Connection,
     source: &mut Source,

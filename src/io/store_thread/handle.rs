@@ -1,12 +1,12 @@
 //! The way to the store's thread: a bounded queue, how much of it is taken, and how the store is.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex};
 
 use serde_json::{Value as Json, json};
 
 use super::{StoreCommand, WAITING_MAX_READINGS};
+use crate::io::queue::{QueueReceiver, QueueSender, queue};
 use crate::model::Pack;
 
 /// Commands that may wait. A sender that finds the queue full keeps what it has, or says that it dropped it.
@@ -43,32 +43,22 @@ impl StoreHealth {
 /// The way to the store thread; cheap to clone.
 #[derive(Clone)]
 pub(crate) struct StoreHandle {
-    commands: SyncSender<StoreCommand>,
+    commands: QueueSender<StoreCommand>,
     health: Arc<Mutex<StoreHealth>>,
     /// Own readings that are handed over and not durable.
     waiting: Arc<AtomicUsize>,
-    /// Commands in the queue.
-    queued: Arc<AtomicUsize>,
 }
 
 impl StoreHandle {
     /// With the other end of its queue.
-    pub(super) fn new() -> (Self, Receiver<StoreCommand>) {
-        let (commands, inbox) = sync_channel(COMMANDS_MAX);
-        let handle =
-            Self { commands, health: Arc::default(), waiting: Arc::default(), queued: Arc::default() };
-        (handle, inbox)
+    pub(super) fn new() -> (Self, QueueReceiver<StoreCommand>) {
+        let (commands, inbox) = queue(COMMANDS_MAX);
+        (Self { commands, health: Arc::default(), waiting: Arc::default() }, inbox)
     }
 
     /// Hands over a command; gives it back when the queue is full or the thread has ended.
     pub(crate) fn send(&self, command: StoreCommand) -> Result<(), StoreCommand> {
-        self.queued.fetch_add(1, Ordering::Relaxed);
-        self.commands.try_send(command).map_err(|error| {
-            self.queued.fetch_sub(1, Ordering::Relaxed);
-            match error {
-                TrySendError::Full(command) | TrySendError::Disconnected(command) => command,
-            }
-        })
+        self.commands.try_send(command)
     }
 
     /// Appends readings of this node; counts them as dropped when the store is so far behind that it cannot even queue.
@@ -82,13 +72,7 @@ impl StoreHandle {
 
     /// Whether so much waits to become durable that those who can be made to wait should.
     pub(crate) fn is_behind(&self) -> bool {
-        self.waiting.load(Ordering::Relaxed) > BEHIND_READINGS
-            || self.queued.load(Ordering::Relaxed) > BEHIND_COMMANDS
-    }
-
-    /// The thread has taken a command out of the queue.
-    pub(super) fn took_command(&self) {
-        self.queued.fetch_sub(1, Ordering::Relaxed);
+        self.waiting.load(Ordering::Relaxed) > BEHIND_READINGS || self.commands.len() > BEHIND_COMMANDS
     }
 
     /// Own readings do not wait any more: they are durable, or dropped.
@@ -111,10 +95,9 @@ impl StoreHandle {
         });
     }
 
-    /// Waits for a place in the queue, then asks the thread to commit and end.
+    /// Asks the thread to do what waits, to commit and to end.
     pub(crate) fn stop(&self) {
-        // An error means that it has ended already.
-        let _ = self.commands.send(StoreCommand::Stop);
+        self.commands.send_last(StoreCommand::Stop);
     }
 
     pub(crate) fn health(&self) -> StoreHealth {
