@@ -20,6 +20,8 @@ const OFFENCES_MAX: u32 = 16;
 const TOLD_MAX: u64 = 20;
 /// Most different names that links may give themselves, together; beyond it they go by their address.
 const NAMES_MAX: usize = 1_000;
+/// Most different channels that guests may fill, together; readings of others are passed over and counted.
+const CHANNELS_MAX: usize = if cfg!(test) { 100 } else { 4_096 };
 
 #[derive(Debug, Default)]
 pub(super) struct Guests {
@@ -27,8 +29,10 @@ pub(super) struct Guests {
     /// Numbers in use for the guests of one host, so that two scripts on one host are told apart.
     slots: BTreeMap<IpAddr, BTreeSet<u32>>,
     names: BTreeSet<NodeName>,
+    channels: BTreeSet<Arc<Channel>>,
     messages: u64,
     readings: u64,
+    passed_over: u64,
     offences: u64,
 }
 
@@ -108,11 +112,19 @@ impl Guests {
             });
             by_address.clone()
         });
-        let found = foreign::values(json);
-        let readings = found.len();
-        for ForeignValue { quantity, unit, value } in found {
+        let mut readings = 0;
+        for ForeignValue { quantity, unit, value } in foreign::values(json) {
             let channel = channel(pack, &from, quantity, unit);
+            let is_known = pack.channels.contains(&channel) || self.channels.contains(&channel);
+            if !is_known && self.channels.len() >= CHANNELS_MAX {
+                self.passed_over += 1;
+                continue;
+            }
+            if !is_known {
+                self.channels.insert(Arc::clone(&channel));
+            }
             pack.push(&channel, now.wall, now.mono, value);
+            readings += 1;
         }
         self.readings += readings as u64;
         Some(Said { from, readings, is_to_be_told: guest.messages <= TOLD_MAX })
@@ -127,6 +139,7 @@ impl Guests {
         json!({
             "messages": self.messages,
             "readings": self.readings,
+            "passed_over": self.passed_over,
             "offences": self.offences,
         })
     }

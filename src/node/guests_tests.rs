@@ -129,6 +129,17 @@ fn so_much_is_told_of_a_link_and_no_more() {
 }
 
 #[test]
+fn channels_are_bounded_and_known_ones_go_on() {
+    let mut guests = with_links(1);
+    for number in 0..CHANNELS_MAX {
+        assert_eq!(say(&mut guests, 1, &json!({"msg": {format!("q{number}"): 1}})).readings, 1);
+    }
+    assert_eq!(say(&mut guests, 1, &json!({"msg": {"one-more": 1, "q7": 2}})).readings, 1);
+    assert_eq!(guests.status()["passed_over"], 1);
+    assert_eq!(guests.channels.len(), CHANNELS_MAX);
+}
+
+#[test]
 fn every_address_makes_a_name() {
     for (remote, expected) in [
         ("192.168.1.17", "192.168.1.17"),
