@@ -60,6 +60,11 @@ pub(crate) fn pin_world() {
     pin(std::process::id(), WORLD_CORE);
 }
 
+/// For once, this process is on the core of what is measured.
+pub(crate) fn pin_world_to_measured_core() {
+    pin(std::process::id(), MEASURED_CORE);
+}
+
 fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }

@@ -124,12 +124,13 @@ impl EventLoop {
         let mut events = Events::with_capacity(EVENTS_MAX);
         let mut scratch = vec![0; SCRATCH_BYTES];
         loop {
-            self.handle_due(clock::now());
+            let now = clock::now();
+            self.handle_due(now);
             self.flush();
             if let Some(ending) = self.ending {
                 return Ok(ending);
             }
-            let patience = self.patience(clock::now().mono);
+            let patience = self.patience(now.mono);
             match self.parts.poll.poll(&mut events, patience) {
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 other => other.context("waiting for events")?,

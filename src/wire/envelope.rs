@@ -2,7 +2,10 @@
 //! Any other JSON value is a foreign message.
 
 use std::borrow::Cow;
+use std::io::Write;
+use std::sync::LazyLock;
 
+use memchr::memmem::Finder;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -50,7 +53,8 @@ pub(super) fn decode(line: &[u8]) -> Result<Message, Result<WireError, String>> 
 fn decode_readings(text: &str) -> Option<Message> {
     const HEAD_MAX_BYTES: usize = 256;
     let head = text.as_bytes().get(..HEAD_MAX_BYTES).unwrap_or(text.as_bytes());
-    memchr::memmem::find(head, b"\"READINGS\"")?;
+    static KEY: LazyLock<Finder<'_>> = LazyLock::new(|| Finder::new("\"READINGS\""));
+    KEY.find(head)?;
     let raw: RawEnvelope<'_, RawReadings> = serde_json::from_str(text).ok()?;
     let readings = |key: &str, value: Option<RawReadings>, _: &str| match value {
         Some(raw) if key == "READINGS" => raw.check().map(Body::Readings),
@@ -174,6 +178,9 @@ impl RawReadings {
     }
 }
 
+/// Room for what most messages have besides readings, taken at once.
+const ENVELOPE_BYTES: usize = 256;
+
 /// Appends `message` as one line, ended by `\r\n`. `sent` is its time stamp.
 pub fn encode(message: &Message, sent: WallTime, out: &mut Vec<u8>) {
     if let Body::Foreign(value) = &message.body {
@@ -181,6 +188,7 @@ pub fn encode(message: &Message, sent: WallTime, out: &mut Vec<u8>) {
         out.extend_from_slice(b"\r\n");
         return;
     }
+    out.reserve(ENVELOPE_BYTES);
     out.push(b'{');
     if !message.id.is_empty() {
         field(out, "id", &message.id);
@@ -192,7 +200,7 @@ pub fn encode(message: &Message, sent: WallTime, out: &mut Vec<u8>) {
         field(out, "sender", sender.as_str());
     }
     encode_body(&message.body, out);
-    out.extend_from_slice(format!(",\"timestamp\":\"{sent}\"}}\r\n").as_bytes());
+    append_text(out, format_args!(",\"timestamp\":\"{sent}\"}}\r\n"));
 }
 
 fn encode_body(body: &Body, out: &mut Vec<u8>) {
@@ -231,8 +239,10 @@ fn encode_poll(poll: &PollRequest, out: &mut Vec<u8>) {
     if let Some(journal) = poll.journal {
         field(out, "journal", &journal.to_string());
     }
-    let numbers = format!("\"after\":{},\"taken\":{},\"max\":{}}}", poll.after, poll.taken, poll.max);
-    out.extend_from_slice(numbers.as_bytes());
+    append_text(
+        out,
+        format_args!("\"after\":{},\"taken\":{},\"max\":{}}}", poll.after, poll.taken, poll.max),
+    );
 }
 
 fn encode_readings(readings: &Readings, out: &mut Vec<u8>) {
@@ -241,12 +251,12 @@ fn encode_readings(readings: &Readings, out: &mut Vec<u8>) {
     field(out, "node", readings.node.as_str());
     field(out, "journal", &readings.journal.to_string());
     field(out, "boot", &readings.boot.to_string());
-    out.extend_from_slice(
-        format!(
+    append_text(
+        out,
+        format_args!(
             "\"after\":{},\"first\":{},\"last\":{},\"pack\":",
             readings.after, readings.first, readings.last
-        )
-        .as_bytes(),
+        ),
     );
     senml::encode_pack(&readings.pack, out);
     out.push(b'}');
@@ -257,6 +267,12 @@ fn field(out: &mut Vec<u8>, name: &str, text: &str) {
     out.push(b':');
     append_json(out, text);
     out.push(b',');
+}
+
+/// Writing to a `Vec` cannot fail.
+fn append_text(out: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
+    let written = out.write_fmt(text);
+    debug_assert!(written.is_ok());
 }
 
 /// Writing to a `Vec` cannot fail, and none of the values has a map with keys that are no strings.
