@@ -61,7 +61,7 @@ pub(crate) fn run() {
             other: Some(("bare SQLite", bare_per_s)),
             ratio: Some(per_s / bare_per_s),
             target: "200,000/s".into(),
-            is_met: Some(per_s >= TARGET_PER_S),
+            is_met: Some(per_s.min(wall) >= TARGET_PER_S),
             spread,
             note: format!("by the wall clock {wall:.0}/s; {:.0} bytes a reading", backlog.bytes_each()),
         }
