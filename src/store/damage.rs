@@ -82,18 +82,18 @@ pub(super) fn move_aside(path: &Path, now: WallTime) -> Result<PathBuf, StoreErr
     for suffix in ["", "-wal", "-shm"] {
         let from = beside(path, suffix);
         if from.exists() {
-            fs::rename(&from, beside(&free, suffix)).map_err(|source| StoreError::File {
+            fs::rename(&from, beside(&free, suffix)).map_err(|why| StoreError::File {
                 path: from,
                 doing: "move this damaged file aside",
-                source,
+                why,
             })?;
         }
     }
     let dir = path.parent().unwrap_or(Path::new("."));
-    File::open(dir).and_then(|dir| dir.sync_all()).map_err(|source| StoreError::File {
+    File::open(dir).and_then(|dir| dir.sync_all()).map_err(|why| StoreError::File {
         path: dir.into(),
         doing: "make the move of a damaged file durable",
-        source,
+        why,
     })?;
     Ok(free)
 }

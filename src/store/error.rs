@@ -62,14 +62,14 @@ pub enum StoreError {
         detail: String,
     },
     /// A directory or file beside the database could not be made, locked, or moved.
-    #[error("{path}: cannot {doing} ({source}); check that the directory exists and may be written")]
+    #[error("{path}: cannot {doing} ({why}); check that the directory exists and may be written")]
     File {
         /// The file or directory.
         path: PathBuf,
         /// What was tried.
         doing: &'static str,
         /// The operating system's words.
-        source: std::io::Error,
+        why: std::io::Error,
     },
     /// Another process works in this directory.
     #[error("{dir}: another pisink ({by}) works in this directory; stop it or give this one another --data")]

@@ -193,7 +193,7 @@ fn make_dir(dir: &Path) -> Result<(), StoreError> {
     if dir.is_dir() {
         return Ok(());
     }
-    let error = |doing| move |source| StoreError::File { path: dir.into(), doing, source };
+    let error = |doing| move |why| StoreError::File { path: dir.into(), doing, why };
     fs::create_dir_all(dir).map_err(error("make this directory"))?;
     let parent = dir.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     File::open(parent).and_then(|parent| parent.sync_all()).map_err(error("make this directory"))
@@ -206,7 +206,7 @@ pub(super) struct DirLock(#[expect(dead_code, reason = "held, not used")] File);
 /// Takes the directory for this process. The lock goes with the process, however that ends.
 fn take_lock(dir: &Path) -> Result<DirLock, StoreError> {
     let path = dir.join(LOCK_NAME);
-    let error = |source| StoreError::File { path: path.clone(), doing: "lock this file", source };
+    let error = |why| StoreError::File { path: path.clone(), doing: "lock this file", why };
     let lock =
         OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path).map_err(error)?;
     match lock.try_lock() {
