@@ -115,7 +115,11 @@ pub(super) fn open(
     let loaded = match first {
         Err(error) if error.is_damage() => {
             let moved_to = move_aside(&path, params.now)?;
-            damage = Some(Damage { moved_to, why: error.to_string() });
+            let why = match &error {
+                StoreError::Damaged { doing, detail } => format!("{detail}, seen while {doing}"),
+                other => other.to_string(),
+            };
+            damage = Some(Damage { moved_to, why });
             load(&path, params, migrations)?
         }
         other => other?,
