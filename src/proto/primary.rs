@@ -283,6 +283,7 @@ impl Primary {
         let record = RoundRecord {
             number: self.round,
             time: now.wall,
+            mono: now.mono,
             nodes: count(self.peers.len() + 1),
             answered: count(self.peers.len() + 1 - late.len()),
             down: down.into_iter().collect(),

@@ -8,6 +8,7 @@
 
 mod append;
 mod channels;
+mod clocks;
 mod damage;
 mod error;
 mod export;

@@ -3,7 +3,7 @@
 use rusqlite::params;
 
 use super::{Filter, Reader};
-use crate::model::{NodeName, RoundRecord, WallTime};
+use crate::model::{Instant, NodeName, RoundRecord, WallTime};
 use crate::store::error::{Doing, StoreError};
 use crate::store::schema::node_from_sql;
 
@@ -31,6 +31,7 @@ impl Reader {
             rounds.push(RoundRecord {
                 number: u64::try_from(number).unwrap_or(0),
                 time: WallTime::from_unix_micros(row.get(1).doing(DOING)?),
+                mono: Instant::ZERO,
                 nodes: row.get(2).doing(DOING)?,
                 answered: row.get(3).doing(DOING)?,
                 down: Vec::new(),
