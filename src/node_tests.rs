@@ -46,6 +46,7 @@ fn node(role: Role) -> Watched<Node> {
         name: name("pi-2"),
         journal: OWN,
         boot: BootId(7),
+        synced: None,
         last: Seq(5),
         consumers: BTreeMap::new(),
         role,
