@@ -10,6 +10,7 @@ mod append;
 mod channels;
 mod clocks;
 mod damage;
+mod dating;
 mod error;
 mod export;
 mod known;
