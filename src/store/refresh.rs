@@ -53,6 +53,12 @@ impl Stale {
         self.working.remove(&boot);
     }
 
+    /// How many.
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.working.len()
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.working.is_empty()
     }

@@ -77,10 +77,12 @@ ALTER TABLE round ADD COLUMN mono_us INTEGER;
 -- All spans, full and growing, with the times between which their readings lie: where the readings of some time are.
 CREATE VIEW piece AS
 SELECT s.source, s.first_seq, s.last_seq,
-       coalesce(a.time_us + (s.min_mono_us - a.mono_us)
-           + CAST((s.min_mono_us - a.mono_us) * a.rate_ppb / 1000000000 AS INTEGER), -9223372036854775808) AS min_time_us,
-       coalesce(b.time_us + (s.max_mono_us - b.mono_us)
-           + CAST((s.max_mono_us - b.mono_us) * b.rate_ppb / 1000000000 AS INTEGER), 9223372036854775807) AS max_time_us,
+       coalesce(CAST(a.time_us + (s.min_mono_us - a.mono_us)
+           + CAST((s.min_mono_us - a.mono_us) * a.rate_ppb / 1000000000 AS INTEGER) AS INTEGER),
+           -9223372036854775808) AS min_time_us,
+       coalesce(CAST(b.time_us + (s.max_mono_us - b.mono_us)
+           + CAST((s.max_mono_us - b.mono_us) * b.rate_ppb / 1000000000 AS INTEGER) AS INTEGER),
+           9223372036854775807) AS max_time_us,
        coalesce(b.time_source, 'unknown') AS time_source, s.boot, s.min_mono_us, s.max_mono_us
 FROM (
     SELECT source, first_seq, last_seq, boot, min_mono_us, max_mono_us FROM span
@@ -102,8 +104,9 @@ SELECT channel.node, channel.chip, channel.quantity, channel.unit,
 FROM (
     SELECT *, (time_us % 1000000 + 1000000) % 1000000 AS us FROM (
         SELECT reading.source, seq, channel, value, err, reading.time_us AS node_time_us, reading.mono_us, boot.boot,
-               coalesce(d.time_us + (reading.mono_us - d.mono_us)
-                   + CAST((reading.mono_us - d.mono_us) * rate_ppb / 1000000000 AS INTEGER), reading.time_us) AS time_us,
+               coalesce(CAST(d.time_us + (reading.mono_us - d.mono_us)
+                   + CAST((reading.mono_us - d.mono_us) * rate_ppb / 1000000000 AS INTEGER) AS INTEGER),
+                   reading.time_us) AS time_us,
                coalesce(d.time_source, 'unknown') AS time_source,
                d.error_us + CAST(abs(1.0 * (reading.mono_us - d.mono_us)) * growth_ppb / 1000000000 AS INTEGER) AS time_error_us
         FROM reading
@@ -124,8 +127,9 @@ SELECT number,
 FROM (
     SELECT *, (time_us % 1000000 + 1000000) % 1000000 AS us FROM (
         SELECT number, nodes, answered, round.time_us AS node_time_us, round.mono_us,
-               coalesce(d.time_us + (round.mono_us - d.mono_us)
-                   + CAST((round.mono_us - d.mono_us) * rate_ppb / 1000000000 AS INTEGER), round.time_us) AS time_us,
+               coalesce(CAST(d.time_us + (round.mono_us - d.mono_us)
+                   + CAST((round.mono_us - d.mono_us) * rate_ppb / 1000000000 AS INTEGER) AS INTEGER),
+                   round.time_us) AS time_us,
                coalesce(d.time_source, 'unknown') AS time_source
         FROM round LEFT JOIN dating AS d ON d.boot = round.boot AND d.from_mono_us =
             (SELECT max(from_mono_us) FROM dating WHERE dating.boot = round.boot AND from_mono_us <= round.mono_us)

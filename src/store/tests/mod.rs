@@ -2,6 +2,7 @@
 
 mod crash;
 mod damage;
+mod dating;
 mod exactly_once;
 mod export;
 mod full;
@@ -10,6 +11,7 @@ mod own;
 mod reader;
 mod retention;
 mod rounds;
+mod version_1;
 
 use std::collections::BTreeMap;
 use std::path::Path;
