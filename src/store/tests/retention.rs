@@ -130,7 +130,14 @@ fn rounds_fall_with_the_readings_but_the_count_goes_on() {
         let down = if (20..60).contains(&number) { vec![name("pi-1")] } else { vec![] };
         let time = at_s(number as i64);
         store
-            .add_round(&RoundRecord { number, time, mono: Instant::ZERO, nodes: 1, answered: 1, down })
+            .add_round(&RoundRecord {
+                number,
+                time,
+                mono: mono_s(number as i64),
+                nodes: 1,
+                answered: 1,
+                down,
+            })
             .unwrap();
     }
     assert_eq!(retain(&mut store, &by_age(50), at_s(100)).rounds, 49);
@@ -153,7 +160,7 @@ fn rounds_older_than_every_reading_fall_with_them() {
         let round = RoundRecord {
             number,
             time: at_s(number as i64 * 1000),
-            mono: Instant::ZERO,
+            mono: mono_s(number as i64 * 1000),
             nodes: 0,
             answered: 0,
             down: vec![],
