@@ -1,6 +1,6 @@
 //! The machine's clocks, and which boot its monotonic one counts from.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustix::time::{ClockId, clock_gettime};
 
@@ -30,7 +30,11 @@ fn monotonic() -> Instant {
 }
 
 fn wall() -> WallTime {
-    WallTime::from_unix_micros(micros(clock_gettime(ClockId::Realtime)))
+    let micros = |since: Duration| i64::try_from(since.as_micros()).unwrap_or(i64::MAX);
+    WallTime::from_unix_micros(match SystemTime::now().duration_since(UNIX_EPOCH) {
+        Ok(since) => micros(since),
+        Err(before) => -micros(before.duration()),
+    })
 }
 
 fn micros(time: rustix::fs::Timespec) -> i64 {

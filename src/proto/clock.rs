@@ -50,19 +50,23 @@ impl OwnClock {
     /// Looks at both clocks. A mark, to be kept beside the readings, at first sight, when the wall clock was set, and
     /// when it is synchronised, better synchronised, or no longer.
     pub fn observe(&mut self, now: Now) -> Option<ClockMark> {
-        let mark = self.mark(now);
-        if let Some(noted) = &self.noted {
-            let moved_us = mark.offset_us().saturating_sub(noted.offset_us()).unsigned_abs();
-            let quiet = mark.mono.saturating_since(noted.mono);
-            let is_news = Duration::from_micros(moved_us) > STEP_MIN || mark.synced != noted.synced;
+        if let Some(noted) = self.noted {
+            let moved_us = self.mark(now).offset_us().saturating_sub(noted.offset_us()).unsigned_abs();
+            let was_set = Duration::from_micros(moved_us) > STEP_MIN;
+            if was_set {
+                // Not known by whom: it has to be said anew that it is right.
+                self.synced = None;
+            }
+            let quiet = now.mono.saturating_since(noted.mono);
+            let is_news = was_set || self.synced != noted.synced;
             if !is_news || quiet < self.pause {
                 return None;
             }
             let goes_on = quiet < self.pause.saturating_mul(2);
             self.pause = if goes_on { self.pause.saturating_mul(2).min(PAUSE_MAX) } else { PAUSE_MIN };
         }
-        self.noted = Some(mark);
-        Some(mark)
+        self.noted = Some(self.mark(now));
+        self.noted
     }
 
     /// The boot that the monotonic clock counts from.

@@ -80,6 +80,19 @@ fn the_swing_of_what_synchronises_a_clock_is_no_news() {
 }
 
 #[test]
+fn a_synchronised_clock_that_is_set_is_so_no_longer_until_it_is_said_again() {
+    let mut clock = own();
+    clock.set_synced(Some(Duration::from_millis(5)));
+    clock.observe(now(0, TODAY)).unwrap();
+    assert_eq!(clock.observe(now(10 * SECOND, 0)).map(|mark| mark.synced), Some(None));
+    clock.set_synced(Some(Duration::from_millis(5)));
+    let mark = clock.observe(now(26 * SECOND, TODAY + 40 * MS)).unwrap();
+    assert_eq!(mark.synced, None, "set again since the last look");
+    clock.set_synced(Some(Duration::from_millis(5)));
+    assert!(clock.observe(now(42 * SECOND, TODAY + 40 * MS)).unwrap().synced.is_some());
+}
+
+#[test]
 fn a_synchronised_clock_that_is_no_longer_is_told_even_after_a_second() {
     let mut clock = own();
     clock.observe(now(0, TODAY)).unwrap();
