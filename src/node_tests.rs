@@ -15,6 +15,8 @@ use crate::wire::{LineDecoder, encode};
 
 #[path = "node/world_tests.rs"]
 mod world;
+#[path = "node/world_clock_tests.rs"]
+mod world_clock;
 
 use world::World;
 
