@@ -168,7 +168,14 @@ fn check(args: &InitArgs) -> Result<()> {
 }
 
 fn survey(args: &InitArgs) -> Result<Survey> {
-    let mut open = |spec: &BusSpec| buses::open(spec, &args.chips);
+    let is_watched = !args.json && io::stderr().is_terminal();
+    let mut open = |spec: &BusSpec| {
+        // A bus whose lines are held takes seconds to say so.
+        if is_watched {
+            report::tell(&[format!("Scanning {spec} ...")]);
+        }
+        buses::open(spec, &args.chips)
+    };
     match args.bus {
         BusChoice::Auto => buses::scan_all(&buses::adapters(Path::new("/")), &mut open),
         BusChoice::One(BusSpec::None) => Ok(Survey::default()),

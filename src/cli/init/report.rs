@@ -144,3 +144,83 @@ impl Report<'_> {
         vec![format!("pisink doctor --config {out}"), start]
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use pisink_sensors::bus::BusSpec;
+    use pisink_sensors::scan::{Found, Verdict};
+
+    use super::*;
+    use crate::cli::init::buses::Scanned;
+
+    fn survey() -> Survey {
+        let found = vec![
+            Found { address: 0x44, verdict: Verdict::Identified { driver: "sht3x", by: "status CRC" } },
+            Found { address: 0x68, verdict: Verdict::Busy },
+        ];
+        let scanned = |number, found| Scanned { bus: BusSpec::Pi(number), found };
+        let broken = Err("its lines do not work".to_owned());
+        Survey {
+            scanned: vec![scanned(1, Ok(found)), scanned(3, Ok(Vec::new())), scanned(4, broken)],
+            passed_over: vec![Adapter { number: 20, name: "fef04500.i2c".to_owned() }],
+        }
+    }
+
+    fn config(role: RoleName) -> FileConfig {
+        FileConfig { role: Some(word(role)), name: Some("bench-1".to_owned()), ..FileConfig::default() }
+    }
+
+    fn lines(config: &FileConfig, out: &str, kept: Option<&str>) -> String {
+        let survey = survey();
+        let undecided = vec![Doubt { at: (BusSpec::Pi(1), 0x48), drivers: vec!["tmp105", "lm75"] }];
+        let report = Report { survey: &survey, config, out: Path::new(out), undecided };
+        report.lines(kept.map(Path::new)).join("\n")
+    }
+
+    #[test]
+    fn what_was_found_is_told_bus_by_bus() {
+        let said = survey_lines(&survey(), false).join("\n");
+        for words in [
+            "0x44  sht3x (by status CRC)",
+            "0x68  in use",
+            "pi:3: nothing answers. Check",
+            "pi:4: not scanned: its lines",
+            "pi:20: passed over",
+            "--bus pi:20",
+        ] {
+            assert!(said.contains(words), "no word of {words:?}:\n{said}");
+        }
+        assert!(!said.contains("raspi-config"), "{said}");
+        let none = survey_lines(&Survey::default(), false).join("\n");
+        assert!(none.contains("raspi-config nonint do_i2c 0") && none.contains("own channels"), "{none}");
+        assert_eq!(survey_lines(&Survey::default(), true), Vec::<String>::new(), "nobody asked for one");
+    }
+
+    #[test]
+    fn what_to_do_next_is_told() {
+        let said = lines(&config(RoleName::Secondary), "site.toml", Some("site.toml.old"));
+        for words in [
+            "Wrote site.toml (what was there: site.toml.old)",
+            "pisink doctor --config site.toml",
+            "pisink run --config site.toml",
+            "listens on this machine only",
+            "--chip tmp105@0x48",
+        ] {
+            assert!(said.contains(words), "no word of {words:?}:\n{said}");
+        }
+        let service = lines(&config(RoleName::Primary), "/etc/pisink/pisink.toml", None);
+        assert!(service.contains("systemctl restart pisink") && !service.contains("pisink run"), "{service}");
+        assert!(service.contains("polls nobody yet") && !service.contains("this machine only"), "{service}");
+    }
+
+    #[test]
+    fn what_is_as_expected_is_not_remarked() {
+        let mut secondary = config(RoleName::Secondary);
+        secondary.listen = Some("0.0.0.0:7001".to_owned());
+        assert!(!lines(&secondary, "site.toml", None).contains("this machine only"));
+        let mut primary = config(RoleName::Primary);
+        primary.peers = vec!["pi-2:7001".to_owned()];
+        assert!(!lines(&primary, "site.toml", None).contains("polls nobody"));
+        assert!(!lines(&primary, "-", None).contains("Wrote"), "there is no file");
+    }
+}
