@@ -23,7 +23,7 @@ Flags win over the environment, and the environment over the file.
   pisink run --role primary --listen 0.0.0.0:7001 --peer pi-2:7001 --peer pi-3:7001
   pisink run --role secondary --bus sim --chip sht3x@0x44 --fault sht3x@0x44=nack@10s..20s
 
-SIGINT and SIGTERM stop it with everything flushed; SIGUSR1 draws the plots now.";
+SIGINT, SIGTERM and a closed terminal stop it with everything flushed; SIGUSR1 draws the plots now.";
 
 /// What a node does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
