@@ -73,5 +73,5 @@ def apt_install(packages):
         say("apt-get update failed; trying with the package lists that are here")
     run(
         [*root, "env", "DEBIAN_FRONTEND=noninteractive", *install],
-        f"install by hand, and run this again: {by_hand}",
+        f"as root, run: {by_hand}",
     )

@@ -11,6 +11,7 @@ import pathlib
 import re
 import tempfile
 from typing import NamedTuple
+from unittest import mock
 
 from . import cache, check, toolchain, trial
 from .elf import judge, read
@@ -78,6 +79,8 @@ def run():
         folder = pathlib.Path(made)
         wrong = [look(case, make(folder, case.zig, case.body, version)) for case in CASES]
         wrong += trials(folder, version)
+        with mock.patch.dict(os.environ, PISINK_CROSS_CACHE=str(folder / "cache")):
+            wrong += kept(folder / "cache")
     said = sum(wrong)
     say(f"{len(wrong) - said} of {len(wrong)} cases as they should be")
     return 1 if said else 0
@@ -96,21 +99,39 @@ def make(folder, flags, body, version):
 
 def look(case, program):
     """Looks at a binary by readelf; whether something else was caught than should be."""
-    caught = {check.what for check in judge(read(program), TARGETS[case.arch]) if not check.is_good}
-    return verdict(f"{case.what}, taken for {case.arch}", caught, case.caught)
+    caught = wrong_of(*judge(read(program), TARGETS[case.arch]))
+    return verdict(f"{case.what}, taken for {case.arch}, is wrong in", caught, case.caught)
 
 
 def trials(folder, version):
     """Binaries that only starting them shows to be wrong."""
     v6 = TARGETS["armv6"]
     newer = make(folder, V6, NEWER_INSTRUCTION, version)
-    yield verdict("an instruction too new, whatever its attributes say", wrong_of(trial.version(newer, v6)), {"starts"})
+    yield verdict(
+        "an instruction too new, unknown to its attributes, is wrong in", wrong_of(trial.version(newer, v6)), {"starts"}
+    )
     older = make(folder, V6, "", "0.0.0")
-    yield verdict("an older build", wrong_of(trial.version(older, v6)), {"starts"})
+    yield verdict("an older build, is wrong in", wrong_of(trial.version(older, v6)), {"starts"})
     empty = make(folder, V6, "", version)
     caught = wrong_of(*trial.judge(empty, v6))
-    yield verdict("starts and does nothing", caught, {"senses", "stores", "draws", "answers"})
-    yield verdict("the whole check ends with an error", {refused(empty, v6)}, {"senses, stores, draws, answers"})
+    yield verdict("starts and does nothing, is wrong in", caught, {"senses", "stores", "draws", "answers"})
+    yield verdict("and the error at the end names", {refused(empty, v6)}, {"senses, stores, draws, answers"})
+
+
+def kept(root):
+    """What was made half is never used, and what is whole is not made again."""
+
+    def half(folder):
+        (folder / "half").touch()
+        raise Failed("interrupted")
+
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(Failed):
+        cache.folder("kept-1", "a folder", half)
+    yield verdict("of a making that failed there is left", {path.name for path in root.iterdir()}, set())
+    with contextlib.redirect_stdout(io.StringIO()):
+        cache.folder("kept-1", "a folder", lambda folder: (folder / "whole").touch())
+        place = cache.folder("kept-1", "a folder", half)
+    yield verdict("one that ended is not done again, and has", {path.name for path in place.iterdir()}, {"whole"})
 
 
 def wrong_of(*checks):
@@ -133,5 +154,5 @@ def verdict(what, caught, wanted):
     is_good = caught == wanted
     said = ", ".join(sorted(caught)) or "nothing"
     also = "" if is_good else f"; should be: {', '.join(sorted(wanted)) or 'nothing'}"
-    print(f"   {'ok' if is_good else 'WRONG':<5} {what}: caught by {said}{also}", flush=True)
+    print(f"   {'ok' if is_good else 'WRONG':<5} {what}: {said}{also}", flush=True)
     return not is_good
