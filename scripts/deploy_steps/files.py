@@ -11,9 +11,11 @@ from dataclasses import dataclass
 # Architecture -> the binary of cross/build. armv6 is armhf too for Debian, but its CPUs cannot run Debian's armhf code.
 BINARIES = {"arm64": "pisink-aarch64", "armhf": "pisink-armv7", "armv6": "pisink-armv6", "amd64": "pisink-x86_64"}
 PACKAGES = ("arm64", "armhf", "amd64")
+# Where cross/package and cross/build put them, below target/; and the folder itself, for one that was downloaded.
+PLACES = (".", "package", "cross/dist", "cross/bin")
 # e_machine of an ELF file (System V ABI) -> architectures that can run it; EM_ARM does not tell ARMv6 from ARMv7.
 ELF_MACHINES = {183: {"arm64"}, 40: {"armhf", "armv6"}, 62: {"amd64"}}
-TARBALL_FILES = {"pisink", "pisink.service"}
+TARBALL_PROGRAM = "files/usr/bin/pisink"  # as cross/package makes it, below its one folder
 
 
 class NoFile(Exception):
@@ -26,12 +28,11 @@ class NoFile(Exception):
 
 @dataclass(frozen=True)
 class Payload:
-    """One file to install: a package or a bare binary, and a unit that came with it."""
+    """One file to install."""
 
-    kind: str  # "deb" or "binary"
+    kind: str  # "deb", "tarball" or "binary"
     name: str
     data: bytes
-    unit: bytes | None = None
 
     @property
     def sha256(self):
@@ -57,18 +58,19 @@ def architecture(facts):
 
 
 def choose(arch, folder, kind=None, file=None):
-    """The payload for an architecture: `file` if given, else what is in `folder` (bin/ and dist/), packages first."""
+    """The payload for an architecture: `file` if given, else what is below `folder`, packages first."""
     if file is not None:
         return load(arch, file)
     build = BINARIES[arch].removeprefix("pisink-")
     candidates = []
     if kind != "binary":
         pattern = f"pisink_*_{arch}.deb" if arch in PACKAGES else "pisink[_-]*armv6*.tar.gz"
-        candidates += sorted((folder / "dist").glob(pattern), key=version_key, reverse=True)
+        found = [path for place in PLACES for path in (folder / place).glob(pattern)]
+        candidates += sorted(found, key=version_key, reverse=True)
     if kind != "deb":
-        candidates.append(folder / "bin" / BINARIES[arch])
+        candidates += [folder / place / BINARIES[arch] for place in PLACES]
         if arch == "amd64" and platform.machine() == "x86_64":
-            candidates.append(folder.parent / "release" / "pisink")
+            candidates.append(folder / "release" / "pisink")
     for path in candidates:
         if path.is_file():
             return load(arch, path)
@@ -95,17 +97,13 @@ def load(arch, path):
         if found not in (arch, "all"):
             raise wrong(path, found or "an unknown architecture", arch)
         return Payload("deb", path.name, data)
-    unit = None
-    name = path.name
-    if data.startswith(b"\x1f\x8b"):
-        members = unpack(path, data)
-        name, data, unit = "pisink", members.get("pisink", b""), members.get("pisink.service")
-    if not data.startswith(b"\x7fELF"):
+    program = tarball_program(path, data) if data.startswith(b"\x1f\x8b") else data
+    if not program.startswith(b"\x7fELF"):
         raise NoFile(f"{path} is no package, no tarball and no program", "give a .deb, a binary or the ARMv6 tarball")
-    machine = int.from_bytes(data[18:20], "little")
+    machine = int.from_bytes(program[18:20], "little")
     if arch not in ELF_MACHINES.get(machine, ()):
         raise wrong(path, "/".join(sorted(ELF_MACHINES.get(machine, {f"machine {machine}"}))), arch)
-    return Payload("binary", name, data, unit)
+    return Payload("binary" if program is data else "tarball", path.name, data)
 
 
 def wrong(path, found, arch):
@@ -113,17 +111,14 @@ def wrong(path, found, arch):
     return NoFile(f"{path.name} is for {found}, and this is {arch}", f"leave --file out, or give one for {arch}")
 
 
-def unpack(path, data):
-    """The program and the unit in a tarball, wherever they lie in it."""
+def tarball_program(path, data):
+    """The program in a tarball."""
     try:
         with tarfile.open(fileobj=io.BytesIO(data)) as tar:
-            files = [
-                member for member in tar if member.isfile() and pathlib.PurePath(member.name).name in TARBALL_FILES
-            ]
-            found = {pathlib.PurePath(member.name).name: tar.extractfile(member).read() for member in files}
-    except (tarfile.TarError, EOFError, OSError) as error:
-        raise NoFile(f"{path} is a damaged tarball: {error}", "make it again: cross/package armv6") from error
-    return {name: content for name, content in found.items() if name != "pisink" or content.startswith(b"\x7fELF")}
+            name = next(name for name in tar.getnames() if name.endswith(f"/{TARBALL_PROGRAM}"))
+            return tar.extractfile(name).read()
+    except (tarfile.TarError, EOFError, OSError, StopIteration, AttributeError) as error:
+        raise NoFile(f"{path} has no {TARBALL_PROGRAM} in it", "make it again: cross/package armv6") from error
 
 
 def package_architecture(data, name):

@@ -13,7 +13,7 @@ from .ssh import Interrupted, SshError
 ON_PI = pathlib.Path(__file__).with_name("on_pi.sh").read_bytes()
 COPY_BYTES_PER_S = 20_000  # slower than that, and the link is not worth waiting for
 COPY_MIN_S = 60
-INSTALL_S = 400  # apt on a Pi Zero, its lock, and the way back; health checks come on top
+INSTALL_S = 1200  # apt on a Pi Zero, its lock, a package that checks a large store; health checks come on top
 RECONNECTS = 5  # while the Pi installs; it goes on by itself
 RECONNECT_WAIT_S = 3
 GOOD = ("deployed", "installed", "would deploy")
@@ -123,17 +123,22 @@ class Deployment:
             kind = "binary"
         payload = files.choose(arch, options.source, kind, options.file)
         host = self.pi.host
-        if payload.kind == "binary" and facts.get("package"):
-            raise Refused(
-                f"pisink {facts['package']} is there as a package, and this is a bare binary",
-                f"deploy a package; or first: ssh {host} sudo apt-get remove pisink",
-            )
-        if payload.kind == "deb" and facts.get("local_program"):
-            raise Refused(
-                "a bare binary was deployed there before, and this is a package",
-                f"go on with --binary; or first: ssh {host} 'sudo systemctl disable --now pisink;"
-                " sudo rm -f /usr/local/bin/pisink /etc/systemd/system/pisink.service'",
-            )
+        ours = {"deb": "a package", "tarball": "a tarball", "binary": "a bare binary"}
+        there = {
+            "deb": facts.get("package") and "sudo apt-get remove pisink",
+            "tarball": facts.get("tarball")
+            and "sudo systemctl disable --now pisink; sudo rm -f /usr/bin/pisink"
+            " /usr/lib/systemd/system/pisink.service",
+            "binary": facts.get("local_program")
+            and "sudo systemctl disable --now pisink; sudo rm -f"
+            " /usr/local/bin/pisink /etc/systemd/system/pisink.service",
+        }
+        for kind, removal in there.items():
+            if removal and kind != payload.kind:
+                raise Refused(
+                    f"pisink is there as {ours[kind]}, and {payload.name} is {ours[payload.kind]}",
+                    f"deploy {ours[kind]} again; or first: ssh {host} '{removal}'",
+                )
         self.result.file = payload.name
         return payload
 
@@ -158,20 +163,16 @@ class Deployment:
         return data
 
     def unit(self, facts, payload, config):
-        """The unit for a bare binary: what --unit says, or what came in its tarball to a Pi that has none."""
-        if payload.kind == "deb":
+        """The unit for a bare binary, if one was given."""
+        if payload.kind != "binary" or self.options.unit is None:
             return None
-        unit = payload.unit
-        if self.options.unit is not None:
-            unit = self.options.unit.read_bytes()
-        elif facts.get("service"):
-            return None
-        if unit and not facts.get("config_hash") and config is None:
+        unit = self.options.unit.read_bytes()
+        if not facts.get("config_hash") and config is None:
             raise Refused(
                 "there is no /etc/pisink/pisink.toml there, and the service needs one",
                 "give --config FILE; `pisink init --out FILE` writes one",
             )
-        return unit and unit.replace(b"/usr/bin/pisink", b"/usr/local/bin/pisink")
+        return unit.replace(b"/usr/bin/pisink", b"/usr/local/bin/pisink")
 
     def copy(self, room, payload, config, unit):
         """Brings the files into a folder of their own on the Pi."""

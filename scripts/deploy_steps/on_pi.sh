@@ -14,6 +14,7 @@ root=${PISINK_ROOT:-}
 packaged_program=$root/usr/bin/pisink
 local_program=$root/usr/local/bin/pisink
 local_unit=$root/etc/systemd/system/pisink.service
+tarball_unit=$root/usr/lib/systemd/system/pisink.service
 config=$root/etc/pisink/pisink.toml
 state=$root/var/lib/pisink-deploy # the config's and package's record, and under former/ what the last deployment replaced
 lock=$root/run/pisink-deploy.lock
@@ -69,6 +70,7 @@ probe() {
     say cpu "$(sed -n 's/^model name[^:]*: *//p' /proc/cpuinfo | head -n 1)"
     say package "$(package_version || true)"
     say local_program "$([ ! -x "$local_program" ] || echo yes)"
+    say tarball "$([ -n "$(package_version)" ] || [ ! -x "$packaged_program" ] || echo yes)"
     say version "$(version_of "$(program)" || true)"
     say service "$(service)"
     say config_hash "$(hash_of "$config" || true)"
@@ -134,14 +136,18 @@ prepare() {
         return 1
     }
     try=$new
-    if [ "$kind" = deb ]; then
+    why="no pisink can be read out of $file"
+    case $kind in
+    deb)
         try=$dir/pisink.try
-        dpkg-deb --fsys-tarfile "$new" | tar -xO ./usr/bin/pisink >"$try" || {
-            why="no usr/bin/pisink can be read out of $file"
-            return 1
-        }
-    fi
-    chmod 755 "$try"
+        dpkg-deb --fsys-tarfile "$new" | tar -xO ./usr/bin/pisink >"$try" || return 1
+        ;;
+    tarball)
+        mkdir "$dir/tarball" && tar -xzof "$new" -C "$dir/tarball" --strip-components=1 || return 1
+        try=$dir/tarball/files/usr/bin/pisink
+        ;;
+    esac
+    chmod 755 "$try" || return 1
     said=$("$try" --version 2>&1) || true
     to=$(printf '%s\n' "$said" | sed -n 's/^pisink \([^ ]*\).*/\1/p')
     [ -n "$to" ] || {
@@ -159,7 +165,7 @@ keep_former() {
     former_version=$(version_of "$former_program" || true)
     former_service=$(service)
     mkdir -p "$state" && chmod 700 "$state" && rm -rf "$former" && mkdir "$former" || return 1
-    for thing in "$former_program:program" "$local_unit:unit" "$config:config"; do
+    for thing in "$former_program:program" "$unit_file:unit" "$config:config"; do
         [ ! -f "${thing%:*}" ] || cp -p "${thing%:*}" "$former/${thing##*:}" || return 1
     done
 }
@@ -172,20 +178,27 @@ put_all() {
     fi
     if [ -f "$dir/unit" ]; then
         user=$(sed -n 's/^User=//p' "$dir/unit")
-        [ -z "$user" ] || id "$user" >/dev/null 2>&1 || useradd --system --no-create-home "$user" || return 1
+        if [ -n "$user" ] && ! id "$user" >/dev/null 2>&1; then
+            useradd --system --user-group --no-create-home "$user" || return 1
+            usermod --append --groups i2c "$user" || say note "no group i2c here: is I2C enabled?"
+        fi
         put_file "$dir/unit" "$local_unit" 644 || return 1
     fi
     say step "installing $to"
-    if [ "$kind" = deb ]; then
-        put_package "$new"
-    else
-        put_file "$new" "$local_program" 755
-    fi
+    case $kind in
+    deb) put_package "$new" ;;
+    tarball) sh_install ;;
+    *) put_file "$new" "$local_program" 755 ;;
+    esac
 }
+
+# The tarball's own script, told where / is.
+sh_install() { bash "$dir/tarball/install.sh" ${root:+--root "$root"} "$@"; }
 
 restart() {
     restarted_at=$(uptime_s)
-    systemctl daemon-reload && systemctl enable --quiet pisink.service && systemctl restart pisink.service
+    systemctl daemon-reload && systemctl enable --quiet pisink.service &&
+        systemctl restart --no-block pisink.service # to wait for an answer is our own part
 }
 
 # Where the node answers questions from its own machine.
@@ -223,6 +236,10 @@ healthy() {
             fi
         else
             why=$(tail -n 1 "$dir/status.err")
+            if systemctl is-failed --quiet pisink.service; then
+                why="the service has failed"
+                return 1
+            fi
         fi
         sleep 0.2
     done
@@ -264,14 +281,17 @@ roll_back() {
     [ "$health_s" -ge "$back_s" ] || health_s=$back_s
     failed_why=$why
     [ -n "$former_service" ] || systemctl disable --quiet --now pisink.service 2>/dev/null || true
-    rm -f "$new" "$dir/pisink.try" # the disk may be full
-    put_back unit "$local_unit" 644
+    rm -rf "$new" "$dir/pisink.try" # the disk may be full
+    case $kind in
+    deb) put_back_package || back=no ;;
+    tarball)
+        [ -n "$former_program" ] || sh_install --uninstall || back=no
+        put_back program "$packaged_program" 755
+        ;;
+    *) put_back program "$local_program" 755 ;;
+    esac
+    put_back unit "$unit_file" 644
     put_back config "$config" 644
-    if [ "$kind" = deb ]; then
-        put_back_package || back=no
-    else
-        put_back program "$local_program" 755
-    fi
     if [ "${back:-yes}" = no ]; then
         finish broken "$failed_why; and putting back ${former_version:-what was there} failed"
     elif [ -z "$former_version" ]; then
@@ -287,7 +307,7 @@ roll_back() {
 }
 
 finish() {
-    rm -f "$dir/$file" "$dir/pisink.try"
+    rm -rf "${dir:?}/$file" "$dir/pisink.try" "$dir/tarball"
     [ -z "${2:-}" ] || say why "$2"
     say result "$1"
     exit 0
@@ -314,6 +334,10 @@ install() {
         settle_s=*) settle_s=${setting#*=} ;;
         esac
     done
+    case $kind in
+    tarball) unit_file=$tarball_unit ;;
+    *) unit_file=$local_unit ;;
+    esac
     trap '' HUP INT TERM PIPE
     prepare || finish failed "$why"
     keep_former || finish failed "cannot keep what is there now in /var/lib/pisink-deploy: is the disk full?"

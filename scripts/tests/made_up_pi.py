@@ -48,6 +48,8 @@ exec /usr/bin/dpkg --root="$PISINK_ROOT" --force-not-root --force-script-chrootl
 """,
     "journalctl": 'tail -n 3 "$PISINK_ROOT/service.log"\n',
     "useradd": "",
+    "usermod": "",
+    "systemd-sysusers": "",
     # A link that stops in the middle of the copying.
     "tar": """
 if [ -e "$PISINK_ROOT/stuck" ]; then
@@ -58,7 +60,7 @@ fi
 """,
     "systemctl": """
 unit=
-for place in etc lib; do
+for place in etc lib usr/lib; do
     [ -n "$unit" ] || [ ! -e "$PISINK_ROOT/$place/systemd/system/pisink.service" ] ||
         unit=$PISINK_ROOT/$place/systemd/system/pisink.service
 done
@@ -78,6 +80,7 @@ restart*)
     setsid $command >>"$PISINK_ROOT/service.log" 2>&1 </dev/null &
     echo $! >"$PISINK_ROOT/service.pid"
     ;;
+is-failed*) [ -e "$PISINK_ROOT/service.pid" ] && ! kill -0 "$(cat "$PISINK_ROOT/service.pid")" 2>/dev/null ;;
 disable*--now*) stop ;;
 esac
 """,

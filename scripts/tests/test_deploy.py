@@ -252,22 +252,22 @@ class Deploy(unittest.TestCase):
     def test_packages_go_up_and_back(self):
         pi = self.site.pi("pi-1")
         source = self.folder / "built"
-        (source / "dist").mkdir(parents=True)
-        package(source / "dist", self.old, self.old_version)
+        source.mkdir()
+        package(source, self.old, self.old_version)
         config = self.config_of(pi)
         code, rows = self.deploy("--from", source, "--config", config, "pi-1")
         self.assertEqual((code, rows["pi-1"]["to_version"]), (0, self.old_version), rows)
         self.assertEqual(pi.read("etc/pisink/pisink.toml"), config.read_bytes())
         self.assertTrue([call for call in pi.calls() if call.startswith("apt-get install")])
 
-        package(source / "dist", self.new, self.new_version)
+        package(source, self.new, self.new_version)
         code, rows = self.deploy("--from", source, "pi-1")
         self.assertEqual((code, rows["pi-1"]["to_version"]), (0, self.new_version), rows)
         self.assertEqual(self.status(pi)["version"], self.new_version)
 
         broken = self.folder / "broken.toml"
         broken.write_text("role = 3\n")
-        old = next((source / "dist").glob(f"*_{self.old_version}_*"))
+        old = next(source.glob(f"*_{self.old_version}_*"))
         arguments = ["--file", old, "--config", broken, "--health-timeout", "1", "pi-1"]
         code, rows = self.deploy(*arguments)
         self.assertEqual((code, rows["pi-1"]["result"]), (1, "rolled-back"), rows)
