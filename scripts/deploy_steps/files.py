@@ -136,5 +136,5 @@ def package_architecture(data, name):
             except (tarfile.TarError, KeyError, TypeError, UnicodeDecodeError):
                 break  # compressed by zstd, which Python 3.11 cannot read
         at += 60 + size + size % 2
-    match = re.search(r"_(\w+)\.deb$", name)
+    match = re.search(r"_([a-z0-9]+)\.deb$", name)
     return match[1] if match else None

@@ -27,6 +27,16 @@ ExecStart=/usr/local/bin/pisink run --config /etc/pisink/pisink.toml
 WantedBy=multi-user.target
 """
 
+INSTALL = """set -eu
+[ "$1" = --root ]
+cd "$(dirname "$0")/files"
+if [ "${3:-}" = --uninstall ]; then
+    find . -type f | while read -r file; do rm -f "$2/$file"; done
+else
+    find . -type f | while read -r file; do install -D -m "$(stat -c %a "$file")" "$file" "$2/$file"; done
+fi
+"""
+
 FAKES = {
     "sudo": """
 [ ! -e "$PISINK_ROOT/no-sudo" ] || exit 1
@@ -156,6 +166,22 @@ def package(folder, program, version):
     (tree / "usr/bin/pisink").chmod(0o755)
     file = folder / f"pisink_{version}_{native_architecture()}.deb"
     subprocess.run(["dpkg-deb", "-Znone", "--build", tree, file], check=True, capture_output=True)
+    return file
+
+
+def tarball(folder, program, version):
+    """A tarball with an install.sh in it, as cross/package makes it for ARMv6."""
+    tree = folder / f"pisink-{version}-armv6"
+    for path, data in {
+        "install.sh": INSTALL.encode(),
+        "files/usr/bin/pisink": program.read_bytes(),
+        "files/usr/lib/systemd/system/pisink.service": UNIT.replace("/usr/local/bin", "/usr/bin").encode(),
+    }.items():
+        (tree / path).parent.mkdir(parents=True, exist_ok=True)
+        (tree / path).write_bytes(data)
+    (tree / "files/usr/bin/pisink").chmod(0o755)
+    file = folder / f"{tree.name}.tar.gz"
+    subprocess.run(["tar", "-C", folder, "-czf", file, tree.name], check=True)
     return file
 
 

@@ -140,7 +140,7 @@ class Deploy(unittest.TestCase):
         before = pi.snapshot()
         broken = self.folder / "broken.toml"
         broken.write_text(pi.config("no_such_key = 1\n"))
-        code, rows = self.deploy("--file", self.new, "--config", broken, "--health-timeout", "1", "pi-1")
+        code, rows = self.deploy("--file", self.new, "--config", broken, "pi-1")
         row = rows["pi-1"]
         self.assertEqual((code, row["result"]), (1, "rolled-back"), row)
         self.assertIn("no_such_key", row["why"])
@@ -153,20 +153,24 @@ class Deploy(unittest.TestCase):
         pi = self.site.pi("pi-1")
         broken = self.folder / "broken.toml"
         broken.write_text("role = 3\n")
-        arguments = ["--file", self.old, "--unit", self.unit, "--config", broken, "--health-timeout", "1", "pi-1"]
+        arguments = ["--file", self.old, "--unit", self.unit, "--config", broken, "pi-1"]
         code, rows = self.deploy(*arguments)
         self.assertEqual((code, rows["pi-1"]["result"]), (1, "removed"), rows)
         left = [path for path in pi.snapshot() if path.startswith(("usr", "etc", "var/tmp"))]
         self.assertEqual(left, [])
 
-    def test_a_process_that_is_not_the_service_is_not_taken_for_it(self):
+    def test_another_process_is_not_taken_for_the_service(self):
         pi = self.install_old()
-        elsewhere = self.config_of(pi)
-        elsewhere.write_text(pi.config().replace(str(pi.node_port), str(made_up_pi.free_port())))
-        status = f"127.0.0.1:{pi.node_port}"  # where nobody answers any more once the config has another port
-        arguments = ["--file", self.new, "--config", elsewhere, "--status", status, "--health-timeout", "1", "pi-1"]
-        code, rows = self.deploy(*arguments)
+        port = made_up_pi.free_port()
+        foreign = [self.old, "run", "--role", "secondary", "--bus", "none", "--listen", f"127.0.0.1:{port}"]
+        process = subprocess.Popen([*foreign, "--data", self.folder / "foreign"], stderr=subprocess.DEVNULL)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        wait_for("the foreign process", lambda: made_up_pi.answers(port))
+        code, rows = self.deploy("--file", self.new, "--status", f"127.0.0.1:{port}", "--health-timeout", "2", "pi-1")
         self.assertEqual((code, rows["pi-1"]["result"]), (1, "rolled-back"), rows)
+        self.assertIn(f"pisink {self.old_version} answers at", rows["pi-1"]["why"])
+        self.assertEqual(pi.read("usr/local/bin/pisink"), self.old.read_bytes())
 
     def test_a_config_that_somebody_changed_is_left_alone(self):
         pi = self.install_old()
@@ -268,7 +272,7 @@ class Deploy(unittest.TestCase):
         broken = self.folder / "broken.toml"
         broken.write_text("role = 3\n")
         old = next(source.glob(f"*_{self.old_version}_*"))
-        arguments = ["--file", old, "--config", broken, "--health-timeout", "1", "pi-1"]
+        arguments = ["--file", old, "--config", broken, "pi-1"]
         code, rows = self.deploy(*arguments)
         self.assertEqual((code, rows["pi-1"]["result"]), (1, "rolled-back"), rows)
         self.assertEqual(self.status(pi)["version"], self.new_version)
@@ -284,12 +288,31 @@ class Deploy(unittest.TestCase):
         broken = self.folder / "broken.toml"
         broken.write_text("role = 3\n")
         deb = package(self.folder, self.old, self.old_version)
-        code, rows = self.deploy("--file", deb, "--config", broken, "--health-timeout", "1", "pi-1")
+        code, rows = self.deploy("--file", deb, "--config", broken, "pi-1")
         self.assertEqual((code, rows["pi-1"]["result"]), (1, "removed"), rows)
         self.assertIsNone(pi.read("usr/bin/pisink"))
         config = self.config_of(pi)
         code, rows = self.deploy("--file", deb, "--config", config, "pi-1")
         self.assertEqual((code, rows["pi-1"]["result"]), (0, "deployed"), rows)
+
+    def test_tarballs_go_up_and_back(self):
+        pi = self.site.pi("pi-1")
+        old = made_up_pi.tarball(self.folder, self.old, self.old_version)
+        new = made_up_pi.tarball(self.folder, self.new, self.new_version)
+        broken = self.folder / "broken.toml"
+        broken.write_text("role = 3\n")
+        code, rows = self.deploy("--file", old, "--config", broken, "pi-1")
+        self.assertEqual((code, rows["pi-1"]["result"]), (1, "removed"), rows)
+        self.assertEqual([path for path in pi.snapshot() if path.startswith(("usr", "etc", "var/tmp"))], [])
+
+        self.assertEqual(self.deploy("--file", old, "--config", self.config_of(pi), "pi-1")[0], 0)
+        code, rows = self.deploy("--file", new, "--config", broken, "pi-1")
+        self.assertEqual((code, rows["pi-1"]["result"]), (1, "rolled-back"), rows)
+        self.assertEqual(self.status(pi)["version"], self.old_version)
+        code, rows = self.deploy("--file", new, "pi-1")
+        self.assertEqual((code, rows["pi-1"]["to_version"]), (0, self.new_version), rows)
+        self.assertEqual((self.status(pi)["version"], pi.leftovers()), (self.new_version, []))
+        self.assertIn("is there as a tarball", self.deploy("--file", self.old, "pi-1")[1]["pi-1"]["why"])
 
     def test_the_table_is_for_people(self):
         self.site.alias("away", made_up_pi.free_port())
