@@ -19,7 +19,6 @@ config=$root/etc/pisink/pisink.toml
 state=$root/var/lib/pisink-deploy # the config's and package's record, and under former/ what the last deployment replaced
 lock=$root/run/pisink-deploy.lock
 default_status=127.0.0.1:7001
-back_s=60        # the former version gets this long at least to answer: it is known to work
 stale_minutes=60 # folders of deployments that died go after this time
 
 # Lines of `install`: KEY=VALUE; "step" is for people to watch.
@@ -278,7 +277,7 @@ put_back_package() {
 roll_back() {
     say step "taking it back: $why"
     [ "$why" = "installing failed" ] || last_words
-    [ "$health_s" -ge "$back_s" ] || health_s=$back_s
+    health_s=$((2 * health_s)) # the former version is known to work: it gets more time
     failed_why=$why
     [ -n "$former_service" ] || systemctl disable --quiet --now pisink.service 2>/dev/null || true
     rm -rf "$new" "$dir/pisink.try" # the disk may be full
