@@ -239,8 +239,8 @@ fn all_peers_are_asked_at_once_and_the_round_ends_with_the_last_answer() {
         PrimaryOutput::AddRound(record) => Some(record),
         _ => None,
     });
-    let time = at(Instant::from_micros(60_000)).wall;
-    assert_eq!(record, Some(&RoundRecord { number: 1, time, nodes: 4, answered: 4, down: vec![] }));
+    let Now { mono, wall: time } = at(Instant::from_micros(60_000));
+    assert_eq!(record, Some(&RoundRecord { number: 1, time, mono, nodes: 4, answered: 4, down: vec![] }));
     rig.run(INTERVAL);
     assert_eq!(rig.polls().len(), 6);
 }
