@@ -10,7 +10,7 @@ import sys
 import time
 
 from . import parts as parts_module
-from . import play, scenarios
+from . import figure, play, scenarios
 from .bench import Bench, Printer
 from .errors import Failed, SetupError
 
@@ -118,8 +118,6 @@ def run(options, printer):
     if options.boot or options.shell:
         return play.play(bench, options.boot or 1, options.shell)
     if options.figure:
-        from . import figure
-
         return figure.run(bench, printer)
     return run_scenarios(options.chosen, bench, printer)
 

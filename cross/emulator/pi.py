@@ -1,13 +1,11 @@
 """One emulated Pi 3: chips on its I2C bus, a network, perhaps an SD card; booted, spoken to, and cut from its power."""
 
-import contextlib
 import csv
 import io
 import math
 import re
 import socket
 import subprocess
-import threading
 import time
 
 from . import initramfs
@@ -17,10 +15,12 @@ from .qemu import Qemu
 
 BOOT_LIMIT_S = 120
 NODE_PORT = 7001
-# QEMU's user networking: the Pi's address, and this machine's as the Pi sees it.
+# Where a Pi gives what is fetched from it.
+FETCH_PORT = 7002
+# The address that QEMU's user network expects a Pi to have.
 ADDRESS = "10.0.2.15"
-GATEWAY = "10.0.2.2"
 SD_BYTES = 256 * 2**20
+EXPORT = "pisink export --data /data/pisink --format csv"
 KERNEL_WORDS = "console=ttyS1,115200 panic=-1 quiet loglevel=2"
 
 # QEMU's devices. The bus of pins 3 and 5 is the second; behind the multiplexer are i2c.0 to i2c.3.
@@ -67,10 +67,13 @@ class Lab:
 class Pi:
     """One Pi. `port` on this machine leads to its node."""
 
-    def __init__(self, lab, name, chips, sd=False, netdev=None, address=ADDRESS):
-        self.lab, self.name, self.chips, self.address = lab, name, chips, address
-        self.port = free_port()
-        self.netdev = netdev
+    def __init__(self, lab, name, chips, sd=False, lan=None):
+        self.lab, self.name, self.chips = lab, name, chips
+        self.port, self.fetch_port = free_port(), free_port()
+        # The first byte is QEMU's own choice.
+        self.mac, self.lan_mac = (f"54:00:00:{kind:02x}:{len(lab.pis) + 1:02x}" for kind in (1, 2))
+        # A second interface: its address, and QEMU's words for the network that it leads to.
+        self.lan = lan
         self.sd = lab.run_folder / f"{name}.sd" if sd else None
         self.qemu = self.console = None
         if sd:
@@ -79,22 +82,28 @@ class Pi:
     def switch_on(self):
         """Starts the machine; `await_boot` waits until it is up."""
         guest = self.lab.parts.guest
-        forward = f"hostfwd=tcp:127.0.0.1:{self.port}-{self.address}:{NODE_PORT}"
-        netdev = self.netdev or ["-netdev", f"user,id=n0,{forward}"]
         words = f"{KERNEL_WORDS} pi.name={self.name}" + (" pi.sd=1" if self.sd else "")
         arguments = [
             "-M", "raspi3b", "-accel", "tcg,thread=single", "-display", "none", "-no-reboot", "-nodefaults",
             "-serial", "null", "-serial", "stdio", "-kernel", str(guest / "vmlinuz"),
             "-dtb", str(next(guest.glob("*.dtb"))), "-initrd", str(self.lab.initrd), "-append", words,
             *self.chip_words(),
-            *netdev, "-device", "usb-net,id=nic,netdev=n0",
+            "-netdev", self.world(), "-device", f"usb-net,id=nic,netdev=world,mac=52:{self.mac}",
         ]  # fmt: skip
+        if self.lan:
+            arguments += [*self.lan[1], "-device", f"usb-net,id=lan-nic,netdev=lan,mac=52:{self.lan_mac}"]
         if self.sd:
             arguments += ["-drive", f"if=sd,format=raw,file={self.sd}"]
         self.qemu = Qemu(self.lab.parts, self.name, arguments, self.lab.run_folder, self.lab.log_folder)
         log = (self.lab.log_folder / f"{self.name}.console").open("a")
         process = self.qemu.process
         self.console = Console(self.name, process.stdout, process.stdin, log)
+
+    def world(self):
+        """QEMU's user network: this machine reaches the Pi's two ports, and the Pi reaches nothing."""
+        ports = ((self.port, NODE_PORT), (self.fetch_port, FETCH_PORT))
+        rules = (f"hostfwd=tcp:127.0.0.1:{port}-{ADDRESS}:{at}" for port, at in ports)
+        return ",".join(("user,id=world,restrict=on", *rules))
 
     def chip_words(self):
         """QEMU's arguments for the chips; one that is a pair has an image behind it."""
@@ -124,7 +133,9 @@ class Pi:
     def network_up(self):
         """Brings the network up; returns this machine's monotonic time of the moment, in seconds."""
         begin = len(self.console.lines)
-        self.sh(f"network {self.address}")
+        self.sh(f"network {ADDRESS} {self.mac}")
+        if self.lan:
+            self.sh(f"network {self.lan[0]} {self.lan_mac}")
         return self.console.wait(r"^@net", 1, begin)[1]
 
     def network(self, up):
@@ -136,11 +147,11 @@ class Pi:
         self.sh(f"date -u -s @{time.time():.0f}")
 
     def start_node(self, *arguments, role="secondary"):
-        """Starts pisink as on any Pi; returns once it listens."""
+        """Starts pisink as on any Pi; returns once it is up."""
         self.sh(f"node --role {role} --name {self.name} --listen 0.0.0.0:{NODE_PORT} {' '.join(arguments)}")
-        # 0x1B59 is the port, 0A the state LISTEN.
-        listening = f"until grep -q ':{NODE_PORT:04X} 00000000:0000 0A' /proc/net/tcp; do sleep 0.1; done"
-        self.sh(f"timeout 30 sh -c \"{listening}\" || {{ tail -n 20 /run/node.log; false; }}")
+        # It listens (state 0A, on any address), and its store is made.
+        is_up = f"grep -q '00000000:{NODE_PORT:04X} 00000000:0000 0A' /proc/net/tcp && {EXPORT} >/dev/null 2>&1"
+        self.sh(f'timeout 60 sh -c "until {is_up}; do sleep 0.1; done" || {{ tail -n 20 /run/node.log; false; }}', 90)
 
     def node_log(self):
         """What the node has logged."""
@@ -160,31 +171,25 @@ class Pi:
 
     def fetch(self, command, limit_s=120):
         """The standard output of a command on the Pi, brought over the network, whole and checked."""
-        with socket.create_server(("127.0.0.1", 0)) as server:
-            server.settimeout(limit_s)
-            received = bytearray()
-
-            def receive():
-                with contextlib.suppress(OSError):
-                    link, _ = server.accept()
-                    with link:
-                        link.settimeout(limit_s)
-                        while data := link.recv(65536):
-                            received.extend(data)
-
-            thread = threading.Thread(target=receive, daemon=True)
-            thread.start()
-            port = server.getsockname()[1]
-            said = self.sh(f"{command} >/tmp/fetched && wc -c </tmp/fetched && send {port} </tmp/fetched", limit_s)
-            thread.join(limit_s)
+        is_ready = f"grep -q ':{FETCH_PORT:04X} 0*:0000 0A' /proc/net/tcp /proc/net/tcp6"
+        listen = f"nc -l -p {FETCH_PORT} </tmp/fetched >/dev/null & until {is_ready}; do sleep 0.05; done"
+        said = self.sh(f"{command} >/tmp/fetched && wc -c </tmp/fetched && {{ {listen}; }}", limit_s)
         size = int(re.findall(r"^\d+", said, re.MULTILINE)[-1])
+        received = bytearray()
+        try:
+            with socket.create_connection(("127.0.0.1", self.fetch_port), timeout=limit_s) as link:
+                while len(received) < size and (data := link.recv(65536)):
+                    received.extend(data)
+        except OSError as error:
+            raise Failed(f"{self.name}: {error} while fetching the output of `{command}`") from error
         if len(received) != size:
             raise Failed(f"{self.name}: {len(received)} of {size} bytes of `{command}` came over the network")
-        return received.decode()
+        return bytes(received)
 
     def journal(self):
-        """What this Pi has journalled, as rows of its export."""
-        return list(csv.DictReader(io.StringIO(self.fetch("pisink export --data /data/pisink --format csv"))))
+        """What is in this Pi's store, as rows of its export."""
+        text = self.fetch(EXPORT).decode()
+        return list(csv.DictReader(io.StringIO(text)))
 
 
 def make_card(parts, path):

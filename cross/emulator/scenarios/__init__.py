@@ -1,8 +1,8 @@
 """The scenarios, each a module with NAME, ABOUT, IN_GATE and `run(bench)`."""
 
-from . import bus, network_cut, plug, power_cut, three_pis
+from . import bus, network_cut, pi_sink, plug, power_cut, three_pis
 
-ALL = (bus, plug, three_pis, network_cut, power_cut)
+ALL = (bus, plug, three_pis, pi_sink, network_cut, power_cut)
 
 
 def by_name(name):

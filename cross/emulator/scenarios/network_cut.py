@@ -1,7 +1,7 @@
 """The network is cut for a while and comes back: the Pis sample on, and then nothing is missing and nothing is twice."""
 
 from ..errors import check
-from ..pi import tmp105
+from ..pi import EXPORT, tmp105
 from ..sink import wait_compared
 
 NAME = "network-cut"
@@ -54,4 +54,4 @@ def cut_off(cut, sink):
 
 
 # How many readings the journal has; the first line is the header.
-COUNT = "pisink export --data /data/pisink --format csv | tail -n +2 | wc -l"
+COUNT = f"{EXPORT} | tail -n +2 | wc -l"

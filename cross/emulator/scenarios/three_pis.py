@@ -23,7 +23,7 @@ def run(bench):
         pi.set_clock()
         pi.network_up()
         pi.start_node("--bus pi:1 --chip tmp105@0x48 --interval 250ms --host=false")
-    sink = bench.sink(*pis, arguments=("--poll-interval", "500ms", "--host=false"))
+    sink = bench.sink(*pis, arguments=("--poll-interval", "1s", "--deadline", "900ms", "--host=false"))
     with bench.verdict("each Pi's temperature, as it is changed, in its own readings") as verdict:
         verdict.seen = follow(pis, sink)
     for pi in pis:
