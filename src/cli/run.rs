@@ -23,7 +23,7 @@ Flags win over the environment, and the environment over the file.
   pisink run --role primary --listen 0.0.0.0:7001 --peer pi-2:7001 --peer pi-3:7001
   pisink run --role secondary --bus sim --chip sht3x@0x44 --fault sht3x@0x44=nack@10s..20s
 
-SIGINT and SIGTERM stop it with everything flushed; SIGUSR1 draws the plots now.";
+SIGINT, SIGTERM and a closed terminal stop it with everything flushed; SIGUSR1 draws the plots now.";
 
 /// What a node does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -34,7 +34,7 @@ pub(super) enum RoleName {
     Secondary,
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct RunArgs {
     /// A TOML file with any of these settings
@@ -125,6 +125,12 @@ pub(super) fn run(args: RunArgs) -> Result<()> {
 /// What flags, environment, file and defaults come to.
 fn settings(args: RunArgs) -> Result<Settings> {
     let file = args.config.as_deref().map(config::read).transpose()?.unwrap_or_default();
+    settle(args, file)
+}
+
+/// What flags, environment and the content of a file come to. Whoever wants to know whether a config makes sense gives
+/// no flags.
+pub(super) fn settle(args: RunArgs, file: FileConfig) -> Result<Settings> {
     let faults = parse_all::<PlannedFault>("fault", pick_list(&args.faults, &file.faults))?;
     let chips = parse_all::<ChipSpec>("chip", pick_list(&args.chips, &file.chips))?;
     let bus = match args.bus.as_ref().or(file.bus.as_ref()) {
@@ -179,11 +185,7 @@ fn role(args: &RunArgs, file: &FileConfig) -> Result<RoleSettings> {
     };
     let peers: Vec<String> = pick_list(&args.peers, &file.peers).to_vec();
     for peer in &peers {
-        let port =
-            peer.rsplit_once(':').filter(|(host, _)| !host.is_empty()).map(|(_, port)| port.parse::<u16>());
-        if !matches!(port, Some(Ok(1..))) {
-            return Err(Usage(format!("--peer {peer:?}: write it as HOST:PORT, as in pi-2:7001")).into());
-        }
+        check_peer(peer)?;
     }
     if role == RoleName::Secondary {
         return match peers.first() {
@@ -207,8 +209,18 @@ fn role(args: &RunArgs, file: &FileConfig) -> Result<RoleSettings> {
     Ok(RoleSettings::Primary { peers, poll_interval, deadline })
 }
 
+/// Whether there is such a host shows when it is looked up.
+pub(super) fn check_peer(peer: &str) -> Result<(), Usage> {
+    let port =
+        peer.rsplit_once(':').filter(|(host, _)| !host.is_empty()).map(|(_, port)| port.parse::<u16>());
+    match port {
+        Some(Ok(1..)) => Ok(()),
+        _ => Err(Usage(format!("--peer {peer:?}: write it as HOST:PORT, as in pi-2:7001"))),
+    }
+}
+
 /// Whether there is such an address shows when it is listened on.
-fn listen(given: Option<String>) -> Result<String> {
+pub(super) fn listen(given: Option<String>) -> Result<String> {
     let address = given.unwrap_or_else(|| "127.0.0.1:7001".to_owned());
     match address.rsplit_once(':').filter(|(host, _)| !host.is_empty()).map(|(_, port)| port.parse::<u16>()) {
         Some(Ok(_)) => Ok(address),
@@ -216,7 +228,8 @@ fn listen(given: Option<String>) -> Result<String> {
     }
 }
 
-fn name(given: Option<&String>) -> Result<NodeName> {
+/// The name that is given, or else the host's.
+pub(super) fn name(given: Option<&String>) -> Result<NodeName> {
     if let Some(name) = given {
         return NodeName::new(name).map_err(|why| Usage(format!("--name {name:?}: {why}")).into());
     }
