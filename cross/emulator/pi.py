@@ -67,13 +67,14 @@ class Lab:
 class Pi:
     """One Pi. `port` on this machine leads to its node."""
 
-    def __init__(self, lab, name, chips, sd=False, lan=None):
+    def __init__(self, lab, name, chips, sd=False, lan=None, is_reachable=True):
         self.lab, self.name, self.chips = lab, name, chips
         self.port, self.fetch_port = free_port(), free_port()
         # The first byte is QEMU's own choice.
         self.mac, self.lan_mac = (f"54:00:00:{kind:02x}:{len(lab.pis) + 1:02x}" for kind in (1, 2))
         # A second interface: its address, and QEMU's words for the network that it leads to.
         self.lan = lan
+        self.is_reachable = is_reachable
         self.sd = lab.run_folder / f"{name}.sd" if sd else None
         self.qemu = self.console = None
         if sd:
@@ -102,8 +103,16 @@ class Pi:
     def world(self):
         """QEMU's user network: this machine reaches the Pi's two ports, and the Pi reaches nothing."""
         ports = ((self.port, NODE_PORT), (self.fetch_port, FETCH_PORT))
-        rules = (f"hostfwd=tcp:127.0.0.1:{port}-{ADDRESS}:{at}" for port, at in ports)
+        rules = (f"hostfwd={forward(*pair)}" for pair in ports if pair != (self.port, NODE_PORT) or self.is_reachable)
         return ",".join(("user,id=world,restrict=on", *rules))
+
+    def make_reachable(self):
+        """Opens the way to the node's port, for a Pi made with `is_reachable=False`; until then it is refused."""
+        said = self.qemu.command(
+            "human-monitor-command", **{"command-line": f"hostfwd_add world {forward(self.port, NODE_PORT)}"}
+        )
+        if said.strip():
+            raise Failed(f"QEMU does not forward port {self.port}: {said.strip()}")
 
     def chip_words(self):
         """QEMU's arguments for the chips; one that is a pair has an image behind it."""
@@ -190,6 +199,11 @@ class Pi:
         """What is in this Pi's store, as rows of its export."""
         text = self.fetch(EXPORT).decode()
         return list(csv.DictReader(io.StringIO(text)))
+
+
+def forward(port, at):
+    """A rule of QEMU's: this machine's `port` leads to the Pi's port `at`."""
+    return f"tcp:127.0.0.1:{port}-{ADDRESS}:{at}"
 
 
 def make_card(parts, path):
