@@ -45,6 +45,7 @@ def debian_sources(targets, codename):
 
 def sources_text(sources, codename, architectures, keyring):
     """A deb822 file for these archives, and the backports of the first one as an archive of their own."""
+
     def stanza(uri, suite):
         signed = f"Signed-By: {keyring}\n" if keyring else ""
         return f"Types: deb\nURIs: {uri}\nSuites: {suite}\nComponents: main\nArchitectures: {architectures}\n{signed}"
@@ -119,7 +120,9 @@ class Apt:
     def download(self, packages, folder):
         """Fetches (name, version, architecture) packages into `folder`; returns their files."""
         folder.mkdir(parents=True, exist_ok=True)
-        wanted = [f"{name}={version}" if arch == "all" else f"{name}:{arch}={version}" for name, version, arch in packages]
+        wanted = [
+            f"{name}={version}" if arch == "all" else f"{name}:{arch}={version}" for name, version, arch in packages
+        ]
         before = set(folder.glob("*.deb"))
         self.apt_get("download", "-q", *wanted, cwd=folder)
         files = sorted(set(folder.glob("*.deb")) - before)

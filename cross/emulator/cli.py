@@ -9,8 +9,8 @@ import subprocess
 import sys
 import time
 
-from . import parts as parts_module
 from . import figure, play, scenarios
+from . import parts as parts_module
 from .bench import Bench, Printer
 from .errors import Failed, SetupError
 
@@ -47,7 +47,9 @@ def arguments(words):
     what.add_argument("--boot", type=int, metavar="N", help="boot N Pis to play with, until Ctrl-C")
     what.add_argument("--shell", action="store_true", help="boot one Pi and give its shell")
     what.add_argument("--fetch", action="store_true", help="fetch what is needed, newest versions, and run nothing")
-    parser.add_argument("--binary", type=pathlib.Path, help="pisink for the Pi (default: target/cross/bin/pisink-aarch64)")
+    parser.add_argument(
+        "--binary", type=pathlib.Path, help="pisink for the Pi (default: target/cross/bin/pisink-aarch64)"
+    )
     parser.add_argument("--host-binary", type=pathlib.Path, help="pisink for this machine (default: built by cargo)")
     parser.add_argument("--keep", type=pathlib.Path, metavar="DIR", help="keep consoles, logs and plots here")
     parser.add_argument("--seed", type=int, help="for what is left to chance (default: another each time, printed)")

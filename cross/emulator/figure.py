@@ -46,7 +46,10 @@ def measure(bench):
     bench.boot(pi)
     pi.set_celsius("air", 21.5)
     pi.sh(f"node {NODE}")
-    pi.sh("timeout 60 sh -c 'until pisink export --data /data/pisink 2>/dev/null | grep -q figure; do sleep 0.1; done'", 90)
+    pi.sh(
+        "timeout 60 sh -c 'until pisink export --data /data/pisink 2>/dev/null | grep -q figure; do sleep 0.1; done'",
+        90,
+    )
     # Before, QEMU would take the sink's connections and keep them waiting, which no network does.
     pi.make_reachable()
     up = pi.network_up()

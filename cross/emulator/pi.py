@@ -170,9 +170,7 @@ class Pi:
         """Sets what a TMP105 measures, in sixteenths of a degree."""
         # Away from zero: QEMU cuts off what is left of the chip's smallest step.
         millis = math.copysign(math.ceil(abs(celsius) * 1000), celsius)
-        self.qemu.command(
-            "qom-set", path=f"/machine/peripheral/{chip}", property="temperature", value=int(millis)
-        )
+        self.qemu.command("qom-set", path=f"/machine/peripheral/{chip}", property="temperature", value=int(millis))
 
     def plug(self, is_in):
         """Connects the first bus behind the multiplexer, or cuts it off."""

@@ -15,7 +15,9 @@ PIS_MAX = 8
 def play(bench, count, with_shell):
     """Boots `count` Pis and leaves them running until Ctrl-C, or gives the first one's shell."""
     with bench("play") as means:
-        pis = [means.pi(f"pi-{at + 1}", [tmp105("air", 0x48), MUX, tmp105("far", 0x49, "i2c.0")]) for at in range(count)]
+        pis = [
+            means.pi(f"pi-{at + 1}", [tmp105("air", 0x48), MUX, tmp105("far", 0x49, "i2c.0")]) for at in range(count)
+        ]
         means.boot(*pis)
         for at, pi in enumerate(pis):
             pi.set_celsius("air", 20 + at)

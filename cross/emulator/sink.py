@@ -96,7 +96,9 @@ def compare(journal_rows, sink_rows, name):
     own, held = index(journal_rows, f"{name}'s journal"), index(sink_rows, "the sink")
     check(own, f"{name}'s journal is empty")
     missing = [key for key in own if key not in held]
-    check(not missing, f"{len(missing)} of {len(own)} readings of {name} are not in the sink, the first is {missing[:1]}")
+    check(
+        not missing, f"{len(missing)} of {len(own)} readings of {name} are not in the sink, the first is {missing[:1]}"
+    )
     changed = [key for key in own if own[key] != held[key]]
     first = [(own[key], held[key]) for key in changed[:1]]
     check(not changed, f"{len(changed)} readings of {name} differ in the sink, the first is {first}")

@@ -48,7 +48,9 @@ def cut_off(cut, sink):
     for pi in cut:
         held, own = len(sink.rows_of(pi.name)), int(pi.sh(COUNT))
         # A piece may have been on its way at the moment of the cut.
-        check(own - held >= READINGS_CUT_OFF / 2, f"{pi.name} has {own} readings and the sink {held}: it was not cut off")
+        check(
+            own - held >= READINGS_CUT_OFF / 2, f"{pi.name} has {own} readings and the sink {held}: it was not cut off"
+        )
         parts.append(f"{pi.name} has {own}, the sink {held}")
     return "; ".join(parts)
 

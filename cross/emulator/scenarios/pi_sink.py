@@ -6,7 +6,9 @@ from ..pi import NODE_PORT, tmp105
 from ..sink import wait_compared
 
 NAME = "pi-sink"
-ABOUT = "three Pis on one Ethernet, the primary one of them, with a chip of its own: every reading once, plots on the Pi"
+ABOUT = (
+    "three Pis on one Ethernet, the primary one of them, with a chip of its own: every reading once, plots on the Pi"
+)
 IN_GATE = False
 
 CELSIUS = {"attic": 26.5, "bath": 21.125, "coop": -8.0}

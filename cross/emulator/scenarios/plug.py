@@ -30,7 +30,9 @@ def run(bench):
     pi.set_celsius("main", CELSIUS + 1)
     pi.set_celsius("far", CELSIUS)
     pi.network_up()
-    pi.start_node("--bus pi:1 --chip tmp105@0x48 --chip tmp105@0x49 --interval 250ms --flush-interval 100ms --host=false")
+    pi.start_node(
+        "--bus pi:1 --chip tmp105@0x48 --chip tmp105@0x49 --interval 250ms --flush-interval 100ms --host=false"
+    )
     sink = bench.sink(pi, arguments=("--poll-interval", "250ms", "--deadline", "240ms", "--host=false"))
     watch = Watch(sink, pi)
 
@@ -81,7 +83,11 @@ class Watch:
             values = [said(row) for row in rows if row["chip"] == chip]
             if len(values) < 2 or values[-2:] != [want, want]:
                 return None
-            before = " after " + ", ".join(dict.fromkeys(str(v) for v in values if v != want)) if set(values) != {want} else ""
+            before = (
+                " after " + ", ".join(dict.fromkeys(str(v) for v in values if v != want))
+                if set(values) != {want}
+                else ""
+            )
             seen.append(f"{chip} {want}{before}")
         return "; ".join(seen)
 

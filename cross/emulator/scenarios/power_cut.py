@@ -17,7 +17,9 @@ from ..pi import tmp105
 from ..sink import wait_compared
 
 NAME = "power-cut"
-ABOUT = "power cut while sampling and polled, again and again: journal opens, what was acknowledged is there, it goes on"
+ABOUT = (
+    "power cut while sampling and polled, again and again: journal opens, what was acknowledged is there, it goes on"
+)
 IN_GATE = True
 
 CUTS = 4
@@ -48,7 +50,11 @@ def run(bench):
                 v.seen = f"all {len(promised)} promised readings are there; the journal has {len(held)}"
         sink = sink or bench.sink(pi, arguments=("--poll-interval", "100ms", "--deadline", "90ms", "--host=false"))
         with bench.verdict(f"after {what}: new readings reach the sink") as v:
-            sink.wait(lambda rows, c=10 + cut: any(row["value"] == str(c) or row["value"] == f"{c}.0" for row in rows), LIMIT_S, "new readings")
+            sink.wait(
+                lambda rows, c=10 + cut: any(row["value"] == str(c) or row["value"] == f"{c}.0" for row in rows),
+                LIMIT_S,
+                "new readings",
+            )
             v.seen = f"{len(sink.rows_of(pi.name))} in the sink"
         if cut > CUTS:
             break

@@ -40,7 +40,9 @@ def follow(pis, sink):
         for at, pi in enumerate(pis):
             wanted[pi.name] = START_CELSIUS[pi.name] + step * (at + 1) / 2
             pi.set_celsius("air", wanted[pi.name])
-        sink.wait(lambda rows, wanted=wanted: shown(rows, wanted), LIMIT_S, f"{READINGS_EACH_STEP} readings of {wanted}")
+        sink.wait(
+            lambda rows, wanted=wanted: shown(rows, wanted), LIMIT_S, f"{READINGS_EACH_STEP} readings of {wanted}"
+        )
     return "; ".join(f"{name} up to {celsius:g} Cel" for name, celsius in wanted.items())
 
 
