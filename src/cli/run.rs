@@ -34,16 +34,16 @@ pub(super) enum RoleName {
     Secondary,
 }
 
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct RunArgs {
     /// A TOML file with any of these settings
     #[arg(long, env = "PISINK_CONFIG", value_name = "FILE")]
-    config: Option<PathBuf>,
+    pub(super) config: Option<PathBuf>,
 
     /// What this node does
     #[arg(long, env = "PISINK_ROLE")]
-    role: Option<RoleName>,
+    pub(super) role: Option<RoleName>,
 
     /// The node's name [default: the host name]
     #[arg(long, env = "PISINK_NAME")]
@@ -59,11 +59,11 @@ pub(super) struct RunArgs {
 
     /// A node to poll (primary); give one for each
     #[arg(long = "peer", env = "PISINK_PEER", value_name = "HOST:PORT", value_delimiter = ',')]
-    peers: Vec<String>,
+    pub(super) peers: Vec<String>,
 
     /// The bus: pi:N for /dev/i2c-N, sim or sim:SEED for simulated chips, none [default: pi:1]
     #[arg(long, env = "PISINK_BUS", value_name = "BUS")]
-    bus: Option<String>,
+    pub(super) bus: Option<String>,
 
     /// A chip as DRIVER@ADDRESS[,OPTION=VALUE]; on another bus than --bus: BUS/DRIVER@ADDRESS. See `sensors list`
     #[arg(long = "chip", env = "PISINK_CHIP", value_name = "CHIP", value_delimiter = ' ')]
@@ -119,18 +119,15 @@ pub(super) struct RunArgs {
 
 /// Runs a node until it is asked to stop.
 pub(super) fn run(args: RunArgs) -> Result<()> {
-    io::run(settings(args)?)
+    let file = args.config.as_deref().map(config::read).transpose()?.unwrap_or_default();
+    io::run(settings(args, file)?)
 }
 
 /// What flags, environment, file and defaults come to.
-fn settings(args: RunArgs) -> Result<Settings> {
-    let file = args.config.as_deref().map(config::read).transpose()?.unwrap_or_default();
+pub(super) fn settings(args: RunArgs, file: FileConfig) -> Result<Settings> {
     let faults = parse_all::<PlannedFault>("fault", pick_list(&args.faults, &file.faults))?;
     let chips = parse_all::<ChipSpec>("chip", pick_list(&args.chips, &file.chips))?;
-    let bus = match args.bus.as_ref().or(file.bus.as_ref()) {
-        Some(text) => text.parse().map_err(|why| Usage(format!("--bus {text}: {why}")))?,
-        None => BusSpec::Pi(1),
-    };
+    let bus = bus(&args, &file)?;
     let host = args.host.or(file.host).unwrap_or(chips.is_empty());
     Ok(Settings {
         role: role(&args, &file)?,
@@ -158,6 +155,14 @@ fn settings(args: RunArgs) -> Result<Settings> {
             None => None,
         },
     })
+}
+
+/// The bus of chips that name none.
+pub(super) fn bus(args: &RunArgs, file: &FileConfig) -> Result<BusSpec> {
+    match args.bus.as_ref().or(file.bus.as_ref()) {
+        Some(text) => text.parse().map_err(|why| Usage(format!("--bus {text}: {why}")).into()),
+        None => Ok(BusSpec::Pi(1)),
+    }
 }
 
 /// What a store may grow to unless told otherwise: an eighth of a common SD card, two years of a small site.

@@ -4,6 +4,7 @@
 //! the one who gets them is, the writer's log never has to wait for it. Readings do not change once written, so
 //! that pieces read one after the other fit together.
 
+mod check;
 mod rounds;
 mod rows;
 mod series;
