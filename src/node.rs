@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, VecDeque};
 
 use serde_json::{Value as Json, json};
 
-use crate::model::{Body, BootId, Instant, JournalId, Message, NodeName, Now, Pack, Readings};
-use crate::proto::{LinkId, Primary, PrimaryConfig, PrimaryOutput, Secondary, SecondaryOutput};
+use crate::model::{Body, Instant, JournalId, Message, NodeName, Now, Pack, Readings};
+use crate::proto::{LinkId, OwnClock, Primary, PrimaryConfig, PrimaryOutput, Secondary, SecondaryOutput};
 use crate::wire::{KNOWN_KEYS, WireError};
 
 mod events;
@@ -31,7 +31,7 @@ const APPEND_MAX_CHANNELS: usize = 64;
 pub struct Node {
     name: NodeName,
     journal: JournalId,
-    boot: BootId,
+    clock: OwnClock,
     began_at: Instant,
     secondary: Secondary,
     primary: Option<Primary>,
@@ -60,10 +60,10 @@ impl Node {
             )),
         };
         Self {
-            secondary: Secondary::new(name.clone(), journal, boot, last, consumers),
+            secondary: Secondary::new(name.clone(), journal, last, consumers),
             name,
             journal,
-            boot,
+            clock: OwnClock::new(boot),
             began_at: now.mono,
             primary,
             guests: Guests::default(),
@@ -95,7 +95,8 @@ impl Node {
             Input::Message { link, message } => self.message(now, link, message),
             Input::Offence { link, error } => self.offence(now, link, error),
             Input::Appended(last) => self.secondary.appended(last),
-            Input::Piece { link, piece } => self.secondary.piece(link, piece),
+            Input::Piece { link, piece } => self.secondary.piece(now, &self.clock, link, piece),
+            Input::ClockSynced(synced) => self.clock.set_synced(synced),
             Input::Taken { journal, cursor } => {
                 if let Some(primary) = &mut self.primary {
                     primary.taken(now, journal, cursor);
@@ -169,17 +170,18 @@ impl Node {
         let Message { id, sender, body, .. } = message;
         let id = head(&id, ID_MAX_CHARS);
         match body {
-            Body::Poll(poll) => self.secondary.poll(link, id, sender, poll),
+            Body::Poll(poll) => self.secondary.poll(now, &self.clock, link, id, sender, poll),
             Body::Readings(readings) => self.readings(now, link, readings),
             Body::StatusRequest => {
                 let message = self.envelope(id, Body::Status(self.status(now.mono)));
                 self.outputs.push_back(Output::SendStatus(link, message));
             }
             Body::Ping => {
-                let pong = self.envelope(id, Body::Pong);
+                let pong = Body::Pong(Some(self.clock.sample(now.mono, now)));
+                let pong = self.envelope(id, pong);
                 self.outputs.push_back(Output::Send(link, pong));
             }
-            Body::Status(_) | Body::Pong => {}
+            Body::Status(_) | Body::Pong(_) => {}
             Body::Error { re, text } => {
                 // What a polled peer refuses is told by the primary.
                 let is_answer =
@@ -285,7 +287,7 @@ impl Node {
             "role": if self.primary.is_some() { "primary" } else { "secondary" },
             "version": env!("CARGO_PKG_VERSION"),
             "journal": self.journal.to_string(),
-            "boot": self.boot.to_string(),
+            "boot": self.clock.boot().to_string(),
             "last": self.secondary.last().0,
             "up_s": now.saturating_since(self.began_at).as_secs(),
             "consumers": consumers,

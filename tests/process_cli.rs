@@ -143,6 +143,7 @@ fn every_help_is_there_and_fits_a_terminal() {
     let commands = [
         "",
         "run",
+        "init",
         "demo",
         "plot",
         "export",

@@ -163,7 +163,7 @@ fn scene(mut args: RunArgs) -> Result<Scene> {
     let resolve = |file: FileConfig| -> Result<_> {
         let (args, file) = with_role(args.clone(), file);
         let bus = run::bus(&args, &file)?;
-        Ok((run::settings(args, file)?, bus))
+        Ok((run::settle(args, file)?, bus))
     };
     let resolved = match (resolve(std::mem::take(&mut file)), &config) {
         // If the flags are right without it, it is the file that is wrong.

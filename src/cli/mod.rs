@@ -9,6 +9,7 @@ mod config;
 mod demo;
 mod doctor;
 mod export;
+mod init;
 mod parse;
 mod plot;
 mod run;
@@ -23,6 +24,7 @@ no access point.";
 const AFTER: &str = "\
 No Pi at hand?   pisink demo             three nodes on this machine, with simulated chips
 On each Pi       pisink sensors scan     what is on the bus, and the config lines for it
+                 pisink init             a commented config out of that; then pisink run --config pisink.toml
                  pisink run --role secondary --chip sht3x@0x44
 On the sink      pisink run --role primary --peer pi-2:7001 --peer pi-3:7001 --plots plots
 Afterwards       pisink export --data DIR --format csv --out readings.csv
@@ -44,6 +46,8 @@ struct Cli {
 enum Command {
     /// Run a node: sense, journal, answer polls; as primary, collect from the others and plot
     Run(Box<run::RunArgs>),
+    /// Write a commented config for this machine, from what is on its buses
+    Init(init::InitArgs),
     /// Show what pisink does: three nodes on this machine, simulated chips, faults, and plots
     Demo(demo::DemoArgs),
     /// Draw PNG (or SVG) plots from a node's data folder
@@ -74,6 +78,7 @@ pub fn main() -> ExitCode {
     start_log(cli.verbose);
     let result = match cli.command {
         Command::Run(args) => run::run(*args),
+        Command::Init(args) => init::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Plot(args) => plot::run(&args),
         Command::Export(args) => export::run(&args),

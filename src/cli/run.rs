@@ -34,7 +34,7 @@ pub(super) enum RoleName {
     Secondary,
 }
 
-#[derive(Clone, Debug, Args)]
+#[derive(Clone, Debug, Default, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct RunArgs {
     /// A TOML file with any of these settings
@@ -119,12 +119,18 @@ pub(super) struct RunArgs {
 
 /// Runs a node until it is asked to stop.
 pub(super) fn run(args: RunArgs) -> Result<()> {
-    let file = args.config.as_deref().map(config::read).transpose()?.unwrap_or_default();
-    io::run(settings(args, file)?)
+    io::run(settings(args)?)
 }
 
 /// What flags, environment, file and defaults come to.
-pub(super) fn settings(args: RunArgs, file: FileConfig) -> Result<Settings> {
+fn settings(args: RunArgs) -> Result<Settings> {
+    let file = args.config.as_deref().map(config::read).transpose()?.unwrap_or_default();
+    settle(args, file)
+}
+
+/// What flags, environment and the content of a file come to. Whoever wants to know whether a config makes sense gives
+/// no flags.
+pub(super) fn settle(args: RunArgs, file: FileConfig) -> Result<Settings> {
     let faults = parse_all::<PlannedFault>("fault", pick_list(&args.faults, &file.faults))?;
     let chips = parse_all::<ChipSpec>("chip", pick_list(&args.chips, &file.chips))?;
     let bus = bus(&args, &file)?;
@@ -184,11 +190,7 @@ fn role(args: &RunArgs, file: &FileConfig) -> Result<RoleSettings> {
     };
     let peers: Vec<String> = pick_list(&args.peers, &file.peers).to_vec();
     for peer in &peers {
-        let port =
-            peer.rsplit_once(':').filter(|(host, _)| !host.is_empty()).map(|(_, port)| port.parse::<u16>());
-        if !matches!(port, Some(Ok(1..))) {
-            return Err(Usage(format!("--peer {peer:?}: write it as HOST:PORT, as in pi-2:7001")).into());
-        }
+        check_peer(peer)?;
     }
     if role == RoleName::Secondary {
         return match peers.first() {
@@ -212,8 +214,18 @@ fn role(args: &RunArgs, file: &FileConfig) -> Result<RoleSettings> {
     Ok(RoleSettings::Primary { peers, poll_interval, deadline })
 }
 
+/// Whether there is such a host shows when it is looked up.
+pub(super) fn check_peer(peer: &str) -> Result<(), Usage> {
+    let port =
+        peer.rsplit_once(':').filter(|(host, _)| !host.is_empty()).map(|(_, port)| port.parse::<u16>());
+    match port {
+        Some(Ok(1..)) => Ok(()),
+        _ => Err(Usage(format!("--peer {peer:?}: write it as HOST:PORT, as in pi-2:7001"))),
+    }
+}
+
 /// Whether there is such an address shows when it is listened on.
-fn listen(given: Option<String>) -> Result<String> {
+pub(super) fn listen(given: Option<String>) -> Result<String> {
     let address = given.unwrap_or_else(|| "127.0.0.1:7001".to_owned());
     match address.rsplit_once(':').filter(|(host, _)| !host.is_empty()).map(|(_, port)| port.parse::<u16>()) {
         Some(Ok(_)) => Ok(address),
@@ -221,7 +233,8 @@ fn listen(given: Option<String>) -> Result<String> {
     }
 }
 
-fn name(given: Option<&String>) -> Result<NodeName> {
+/// The name that is given, or else the host's.
+pub(super) fn name(given: Option<&String>) -> Result<NodeName> {
     if let Some(name) = given {
         return NodeName::new(name).map_err(|why| Usage(format!("--name {name:?}: {why}")).into());
     }

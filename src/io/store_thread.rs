@@ -12,7 +12,7 @@ mod handle;
 
 use super::clock;
 use super::queue::QueueReceiver;
-use crate::model::{BootId, Instant, JournalId, NodeName, Pack, Readings, RoundRecord, Seq};
+use crate::model::{Instant, JournalId, NodeName, Pack, Readings, RoundRecord, Seq};
 use crate::proto::LinkId;
 use crate::store::{Committed, Cursor, Retention, Store, StoreError};
 pub(crate) use handle::StoreHandle;
@@ -57,7 +57,7 @@ pub(crate) enum StoreReply {
     },
     Piece {
         link: LinkId,
-        piece: Result<(Seq, BootId, Pack), String>,
+        piece: Result<Readings, String>,
     },
     /// The file turned out damaged while running: begin the session anew, which moves it aside.
     Damaged(String),
@@ -193,7 +193,6 @@ impl Worker {
                 {
                     self.fail(error);
                 }
-                let piece = piece.map(|piece| (piece.first, piece.boot, piece.pack));
                 self.reply(StoreReply::Piece { link, piece: piece.map_err(|error| error.to_string()) });
             }
             StoreCommand::AddRound(round) => self.note(|store| store.add_round(&round)),

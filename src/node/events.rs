@@ -97,13 +97,15 @@ pub enum Input {
     },
     /// The own journal is durable through this place.
     Appended(Seq),
-    /// What an [`Output::Read`] gave: where it begins, its boot, its readings; or the store's words.
+    /// What an [`Output::Read`] gave; or the store's words.
     Piece {
         /// The link that asked.
         link: LinkId,
         /// The piece.
-        piece: Result<(Seq, BootId, Pack), String>,
+        piece: Result<Readings, String>,
     },
+    /// How far at most this machine's wall clock is from the true time; `None` when nothing synchronises it.
+    ClockSynced(Option<Duration>),
     /// An [`Output::Take`] is durable.
     Taken {
         /// Whose journal.

@@ -208,6 +208,8 @@ fn honest(far: &Far, sent: &Sent, most: u64) -> Readings {
         after: Seq(after),
         first: Seq(after + 1),
         last: Seq(far.last),
+        clock: None,
+        mark: None,
         pack: pack(count),
     }
 }

@@ -30,6 +30,8 @@ impl Store {
             after,
             first: last.next(),
             last,
+            clock: None,
+            mark: None,
             pack: Pack::default(),
         };
         let Some(first) = self.first_after(source, after, last)? else {

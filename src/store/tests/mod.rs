@@ -83,6 +83,8 @@ pub(super) fn piece(node: &str, journal: u64, first: u64, len: u64) -> Readings 
         after: Seq(first.saturating_sub(1)),
         first: Seq(first),
         last: Seq(first + len),
+        clock: None,
+        mark: None,
         pack: pack(node, journal, first, len),
     }
 }
