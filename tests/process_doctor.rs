@@ -42,14 +42,16 @@ fn beside_a_running_node_it_asks_and_disturbs_nothing() {
     let done = pisink(&format!("doctor --json --bus none --only peers,space,journal,card {sink}"));
     assert_eq!(done.code, Some(0), "{}{}", done.stdout, done.stderr);
     assert_found(&done, "peers", "good", "bench answers in");
+    assert_found(&done, "peers", "good", "its clock is");
     assert_found(&done, "journal", "note", "no store");
     assert!(!dir.path().join("b").exists(), "a look at nothing leaves nothing");
 
     let own = format!("--data {} --listen {} {chips}", data.display(), node.address);
-    let done = pisink(&format!("doctor --json --only version,port,i2c,bus,chips,journal {own}"));
+    let done = pisink(&format!("doctor --json --only version,port,node,i2c,bus,chips,journal {own}"));
     assert_eq!(done.code, Some(0), "{}{}", done.stdout, done.stderr);
     assert_found(&done, "version", "good", env!("CARGO_PKG_VERSION"));
     assert_found(&done, "port", "good", "node bench (secondary, pisink");
+    assert_found(&done, "node", "good", "bench has been up for");
     assert_found(&done, "chips", "good", "sht3x at 0x44 on sim");
     assert_found(&done, "journal", "good", "every page is sound");
     node.terminate();
@@ -105,5 +107,5 @@ fn a_wrong_file_is_a_finding_and_a_wrong_flag_is_wrong_usage() {
         assert!(done.stderr.contains(words), "{args}: {}", done.stderr);
     }
     let list = pisink("doctor --list");
-    assert!(list.code == Some(0) && list.stdout.lines().count() == 16, "{}", list.stdout);
+    assert!(list.code == Some(0) && list.stdout.lines().count() == 17, "{}", list.stdout);
 }

@@ -13,6 +13,7 @@ mod host;
 mod i2c;
 mod journal;
 mod limit;
+mod node;
 mod peers;
 mod ping;
 mod port;
@@ -48,6 +49,9 @@ use scene::{Config, Scene};
 
 /// Where the package has its config; used when no other is named and it is there.
 const DEFAULT_CONFIG: &str = "/etc/pisink/pisink.toml";
+
+/// Where the service runs, so that its relative paths lie there.
+const SERVICE_DIR: &str = "/var/lib/pisink";
 
 const EXPLAINED: &str = "\
 Each line is a mark, the check's name, what is so and, indented, what to do next. The marks:
@@ -176,7 +180,10 @@ fn scene(mut args: RunArgs) -> Result<Scene> {
         },
         (resolved, _) => resolved?,
     };
-    let (settings, bus) = resolved;
+    let (mut settings, bus) = resolved;
+    if matches!(&config, Config::Read(path) if path == Path::new(DEFAULT_CONFIG)) {
+        settings.data = Path::new(SERVICE_DIR).join(settings.data);
+    }
     Ok(Scene::new(Host::this(), config, settings, bus))
 }
 
@@ -198,3 +205,7 @@ fn with_role(args: RunArgs, mut file: FileConfig) -> (RunArgs, FileConfig) {
     }
     (args, file)
 }
+
+#[cfg(test)]
+#[path = "doctor/whole_tests.rs"]
+mod tests;

@@ -11,6 +11,8 @@ use super::host::nearest_there;
 use super::scene::Scene;
 use super::words;
 
+/// Always the same, so that one which was left goes with the next.
+const PROBE_NAME: &str = ".doctor-probe";
 /// What is written: a page of the store, in bytes.
 const PROBE_BYTES: usize = 4_096;
 /// A good card takes a page in some milliseconds; over this, commits begin to wait for it.
@@ -101,13 +103,15 @@ impl Drop for Probe {
 }
 
 fn probe(data: &Path) -> Finding {
-    if !data.is_dir() {
+    if data.try_exists().is_ok_and(|is_there| !is_there) {
         return Finding::skipped(format!(
             "{} is not there yet: the node makes it at its first start",
             data.display()
         ));
     }
-    let probe = Probe(data.join(format!(".doctor-{}", std::process::id())));
+    let probe = Probe(data.join(PROBE_NAME));
+    // One that a killed check has left; where there is none, this fails, as it should.
+    let _ = fs::remove_file(&probe.0);
     match write(&probe.0) {
         Ok(took) if took > SLOW => Finding::warning(
             format!("{} took {} to write and sync {PROBE_BYTES} bytes", data.display(), words::span(took)),
@@ -133,10 +137,8 @@ fn write(path: &Path) -> std::io::Result<Duration> {
 fn refused(data: &Path, error: &std::io::Error) -> Finding {
     let data = data.display();
     match error.kind() {
-        ErrorKind::PermissionDenied => Finding::warning(
-            format!("this user may not write in {data}"),
-            "if that is the service's folder, all is well: look again with `sudo pisink doctor`",
-        ),
+        ErrorKind::PermissionDenied => Finding::skipped(format!("this user may not write in {data}"))
+            .and_next("sudo pisink doctor --only card"),
         ErrorKind::StorageFull => {
             Finding::failure(format!("{data} takes no writes: the disk is full"), "see `space`")
         }
@@ -171,6 +173,11 @@ mod tests {
         // However slow this machine's disk is.
         assert!(matches!(found[..], [Finding { severity: Good | Warning, .. }]), "{found:#?}");
         assert!(found[0].what.contains("4096 bytes"), "{found:#?}");
+        machine.put("data/.doctor-probe", "left by a killed check");
+        assert!(
+            check(&machine.scene(&[]))[0].what.contains("4096 bytes"),
+            "one that was left is no hindrance"
+        );
         assert_eq!(machine.path("data").read_dir().unwrap().count(), 0, "the probe is gone");
     }
 
@@ -202,7 +209,7 @@ mod tests {
         let machine = Machine::new();
         assert_finding(&probe(&machine.path("data")), Skipped, &["not there yet"]);
         let data = Path::new("/srv/data");
-        assert_finding(&refused(data, &ErrorKind::PermissionDenied.into()), Warning, &["sudo pisink doctor"]);
+        assert_finding(&refused(data, &ErrorKind::PermissionDenied.into()), Skipped, &["sudo pisink doctor"]);
         assert_finding(&refused(data, &ErrorKind::StorageFull.into()), Failure, &["full", "space"]);
         assert_finding(&refused(data, &ErrorKind::ReadOnlyFilesystem.into()), Failure, &["read-only"]);
         assert_finding(&refused(data, &ErrorKind::Other.into()), Failure, &["takes no writes"]);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::finding::Finding;
 use super::scene::Scene;
-use super::{card, chips, clock, i2c, journal, peers, port, power, scan, service, space, speed, wifi};
+use super::{card, chips, clock, i2c, journal, node, peers, port, power, scan, service, space, speed, wifi};
 
 /// One check.
 pub(super) struct Check {
@@ -33,6 +33,7 @@ pub(super) const CHECKS: &[Check] = &[
     row("config", "which config file, and what it comes to", service::check_config, SHORT),
     row("service", "the systemd service: running, failed, restarts, at boot", service::check, SHORT),
     row("port", "who listens where this node is to listen", port::check, SHORT),
+    row("node", "what the running node itself complains of", node::check, SHORT),
     row("i2c", "I2C enabled, /dev/i2c-N there, permissions", i2c::check, SHORT),
     row("bus", "the bus opens and answers a scan that only reads", scan::check_bus, SCAN),
     row("chips", "each chip of the config where the config says, others", chips::check, SCAN),

@@ -105,8 +105,12 @@ fn strange(bus: BusSpec, found: &Found) -> Finding {
         ))
         .and_next(format!("to read it, add \"{driver}@{:#04x}\" to chips in the config", found.address)),
         Verdict::Probable { drivers } => {
+            let driver = if let [driver] = drivers.as_slice() { driver } else { "DRIVER" };
             Finding::note(format!("at {place} is probably {}, not in the config", drivers.join(" or ")))
-                .and_next(format!("to read it, add \"DRIVER@{:#04x}\" to chips in the config", found.address))
+                .and_next(format!(
+                    "to read it, add \"{driver}@{:#04x}\" to chips in the config",
+                    found.address
+                ))
         }
     }
 }

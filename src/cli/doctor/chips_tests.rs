@@ -1,11 +1,8 @@
-use std::io::{BufRead, BufReader, Write};
-use std::net::TcpListener;
-
 use serde_json::json;
 
 use super::*;
 use crate::cli::doctor::finding::Severity::{Failure, Good, Note, Skipped, Warning};
-use crate::cli::doctor::testkit::{Machine, assert_one, assert_some};
+use crate::cli::doctor::testkit::{Machine, assert_one, assert_some, node};
 use pisink_sensors::bus::OpenError;
 
 fn found(configured: &[&str], there: &[&str]) -> Vec<Finding> {
@@ -66,26 +63,12 @@ fn a_bus_that_was_not_scanned_is_told_once() {
     assert_one(&check(&machine.scene_closed(&[], missing)), Skipped, &["no chip"]);
 }
 
-/// A node that says its status to whoever comes first. Where it listens.
-fn node(channels: serde_json::Value) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap().to_string();
-    std::thread::spawn(move || {
-        let (mut stream, _) = listener.accept().unwrap();
-        let mut line = String::new();
-        BufReader::new(stream.try_clone().unwrap()).read_line(&mut line).unwrap();
-        let status = json!({"id": "1", "key": "STATUS", "value": {"node": "bench", "channels": channels}});
-        write!(stream, "{status}\r\n").unwrap();
-    });
-    address
-}
-
 /// What is found where a node works on the bus and says this of its channels.
 fn found_by_node(channels: serde_json::Value) -> Vec<Finding> {
     let machine = Machine::new();
     machine.put("proc/812/comm", "pisink\n").put("data/lock", "process 812\n");
     let mut scene = machine.scene(&["sht3x@0x44"]);
-    scene.settings.listen = node(channels);
+    scene.settings.listen = node(&json!({"node": "bench", "channels": channels}));
     check(&scene)
 }
 

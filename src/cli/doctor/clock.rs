@@ -4,10 +4,7 @@ use super::finding::Finding;
 use super::scene::Scene;
 use super::words;
 use crate::io::RoleSettings;
-use crate::model::WallTime;
-
-/// 2026-01-01T00:00:00Z: no release is older, so a clock before it was never set.
-const EARLIEST: WallTime = WallTime::from_unix_micros(1_767_225_600_000_000);
+use crate::model::CLOCK_IS_SET_FROM;
 
 /// A clock chip that is further off than this has lost its battery, in seconds.
 const RTC_OFF_MAX_S: i64 = 86_400;
@@ -23,11 +20,20 @@ pub(super) fn check(scene: &Scene) -> Vec<Finding> {
 
 fn wall(scene: &Scene) -> Finding {
     let time = scene.wall.to_string().get(..19).unwrap_or_default().replace('T', " ");
-    if scene.wall < EARLIEST {
-        return Finding::failure(
-            format!("the clock says {time} UTC: it was never set"),
-            "bring the Pi to a network with time once, or: sudo date -u -s '2026-06-01 12:00:00'",
-        );
+    if scene.wall < CLOCK_IS_SET_FROM {
+        let next = "bring the Pi to a network with time once, or: sudo date -u -s '2026-06-01 12:00:00'";
+        return match scene.settings.role {
+            RoleSettings::Primary { .. } => Finding::failure(
+                format!("the clock says {time} UTC: it was never set, and a sink's clock dates all"),
+                next,
+            ),
+            RoleSettings::Secondary => Finding::warning(
+                format!(
+                    "the clock says {time} UTC: it was never set; its readings are dated by the sink alone"
+                ),
+                next,
+            ),
+        };
     }
     Finding::good(format!("the clock says {time} UTC"))
 }
@@ -127,8 +133,14 @@ mod tests {
     use super::*;
     use crate::cli::doctor::finding::Severity::{Failure, Good, Note, Skipped, Warning};
     use crate::cli::doctor::testkit::{Machine, NOON, assert_finding};
+    use crate::model::WallTime;
 
     const ASKED: &str = "timedatectl show -p NTP -p NTPSynchronized";
+
+    fn primary(scene: &Scene) -> RoleSettings {
+        let interval = scene.settings.interval;
+        RoleSettings::Primary { peers: Vec::new(), poll_interval: interval, deadline: interval }
+    }
 
     #[test]
     fn a_clock_before_the_first_release_was_never_set() {
@@ -136,7 +148,9 @@ mod tests {
         let mut scene = machine.scene(&[]);
         assert_finding(&wall(&scene), Good, &["2026-06-01 12:00:00"]);
         scene.wall = WallTime::from_unix_micros(5_000_000);
-        assert_finding(&wall(&scene), Failure, &["1970-01-01 00:00:05", "date -u -s"]);
+        assert_finding(&wall(&scene), Warning, &["1970-01-01 00:00:05", "by the sink", "date -u -s"]);
+        scene.settings.role = primary(&scene);
+        assert_finding(&wall(&scene), Failure, &["1970-01-01 00:00:05", "dates all"]);
     }
 
     #[test]
@@ -160,8 +174,7 @@ mod tests {
         machine.tool(ASKED, "NTP=yes\nNTPSynchronized=no\n");
         let mut scene = machine.scene(&[]);
         assert_finding(&sync(&scene), Note, &["since the boot", "timesync-status"]);
-        let interval = scene.settings.interval;
-        let role = RoleSettings::Primary { peers: Vec::new(), poll_interval: interval, deadline: interval };
+        let role = primary(&scene);
         scene.settings.role = role.clone();
         assert_finding(&sync(&scene), Warning, &["since the boot"]);
         machine.tool(ASKED, "NTP=no\nNTPSynchronized=no\n");

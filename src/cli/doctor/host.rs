@@ -34,6 +34,20 @@ pub(super) struct User {
     pub(super) gids: Vec<u32>,
 }
 
+impl User {
+    /// Whether this user may read and write what this is of. ACLs are not looked at.
+    pub(super) fn may_use(&self, of: &Metadata) -> bool {
+        const READ_WRITE: u32 = 0o6;
+        let shift = match () {
+            () if self.uid == 0 => return true,
+            () if self.uid == of.uid() => 6,
+            () if self.gids.contains(&of.gid()) => 3,
+            () => 0,
+        };
+        of.mode() >> shift & READ_WRITE == READ_WRITE
+    }
+}
+
 /// One machine.
 pub(super) struct Host {
     root: PathBuf,
@@ -120,16 +134,27 @@ impl Host {
         (self.tools)(words)
     }
 
-    /// Whether the user may read and write what this is of. ACLs are not looked at.
-    pub(super) fn may_use(&self, of: &Metadata) -> bool {
-        const READ_WRITE: u32 = 0o6;
-        let shift = match () {
-            () if self.user.uid == 0 => return true,
-            () if self.user.uid == of.uid() => 6,
-            () if self.user.gids.contains(&of.gid()) => 3,
-            () => 0,
-        };
-        of.mode() >> shift & READ_WRITE == READ_WRITE
+    /// The user who looks.
+    pub(super) fn user(&self) -> &User {
+        &self.user
+    }
+
+    /// Another user of the machine, with all groups.
+    pub(super) fn user_named(&self, name: &str) -> Option<User> {
+        let passwd = self.text("etc/passwd")?;
+        let entry = passwd.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
+        let mut ids = entry.split(':').skip(1).map(|id| id.parse::<u32>());
+        let (uid, gid) = (ids.next()?.ok()?, ids.next()?.ok()?);
+        let mut gids = vec![gid];
+        for line in self.text("etc/group").unwrap_or_default().lines() {
+            let fields: Vec<&str> = line.split(':').collect();
+            if let [_, _, gid, members] = fields[..]
+                && members.split(',').any(|member| member == name)
+            {
+                gids.extend(gid.parse::<u32>());
+            }
+        }
+        Some(User { uid, gids })
     }
 
     /// The entry of `/etc/passwd` or `/etc/group` whose id is `id`, as fields.
@@ -222,17 +247,22 @@ mod tests {
         let machine = Machine::new();
         machine.put("dev/i2c-1", "").mode("dev/i2c-1", 0o660);
         let of = machine.host().metadata("dev/i2c-1").unwrap();
-        let user = |uid, gids: &[u32]| {
-            Host::new("/".into(), User { uid, gids: gids.to_vec() }, Box::new(|_| None)).may_use(&of)
-        };
+        let user = |uid, gids: &[u32]| User { uid, gids: gids.to_vec() }.may_use(&of);
         assert!(user(0, &[]), "root may everything");
         let (uid, gid) = (of.uid(), of.gid());
         assert!(user(uid, &[]) && user(uid + 7, &[gid]) && !user(uid + 7, &[gid + 7]));
         machine.mode("dev/i2c-1", 0o600);
         let of = machine.host().metadata("dev/i2c-1").unwrap();
-        assert!(
-            !Host::new("/".into(), User { uid: uid + 7, gids: vec![gid] }, Box::new(|_| None)).may_use(&of)
-        );
+        assert!(!User { uid: uid + 7, gids: vec![gid] }.may_use(&of));
+    }
+
+    #[test]
+    fn a_user_of_the_machine_is_known_with_all_groups() {
+        let machine = Machine::new();
+        machine.put("etc/passwd", "pisinka:x:7:7::/:\npisink:x:998:997::/var/lib/pisink:/usr/sbin/nologin\n");
+        machine.put("etc/group", "i2c:x:114:alice,pisink\nspi:x:115:alice,pisinka\nbroken\n");
+        assert_eq!(machine.host().user_named("pisink"), Some(User { uid: 998, gids: vec![997, 114] }));
+        assert_eq!(machine.host().user_named("nobody"), None);
     }
 
     #[test]

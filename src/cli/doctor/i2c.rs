@@ -1,5 +1,6 @@
 //! Check `i2c`: the buses of the config are enabled, and this user may open them.
 
+use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 
 use pisink_sensors::bus::BusSpec;
@@ -10,6 +11,9 @@ use super::scene::Scene;
 
 /// The group that Raspberry Pi OS and Debian's i2c-tools give the buses to.
 const GROUP: &str = "i2c";
+
+/// Whom the package's service runs as.
+const SERVICE_USER: &str = "pisink";
 
 /// The bus on pins 3 and 5.
 const FIRST_BUS: u8 = 1;
@@ -28,8 +32,8 @@ pub(super) fn check(scene: &Scene) -> Vec<Finding> {
 fn of_bus(scene: &Scene, number: u8) -> Finding {
     let device = format!("/dev/i2c-{number}");
     if let Some(metadata) = scene.host.metadata(&device) {
-        return if scene.host.may_use(&metadata) {
-            Finding::good(format!("{device} is there, and {} may open it", scene.host.user_name()))
+        return if scene.host.user().may_use(&metadata) {
+            allowed(scene, &device, &metadata)
         } else {
             denied(scene, &device, metadata.gid())
         };
@@ -41,6 +45,21 @@ fn of_bus(scene: &Scene, number: u8) -> Finding {
         );
     }
     missing(scene, number, &device)
+}
+
+/// Root may open everything, which says nothing of the service's own user.
+fn allowed(scene: &Scene, device: &str, metadata: &Metadata) -> Finding {
+    let service = if scene.host.user().uid == 0 { scene.host.user_named(SERVICE_USER) } else { None };
+    match service {
+        Some(user) if !user.may_use(metadata) => Finding::failure(
+            format!("the service's user {SERVICE_USER} may not open {device}"),
+            format!("sudo usermod -aG {GROUP} {SERVICE_USER}; sudo systemctl restart pisink"),
+        ),
+        Some(_) => {
+            Finding::good(format!("{device} is there, and the service's user {SERVICE_USER} may open it"))
+        }
+        None => Finding::good(format!("{device} is there, and {} may open it", scene.host.user_name())),
+    }
 }
 
 fn denied(scene: &Scene, device: &str, gid: u32) -> Finding {

@@ -36,6 +36,18 @@ fn who_may_not_open_it_is_told_which_group_and_when_to_log_in_again() {
 }
 
 #[test]
+fn root_is_told_of_the_services_user() {
+    let mut machine = machine("i2c", "alice", true);
+    machine.user = User { uid: 0, gids: vec![0] };
+    assert_one(&found(&machine), Good, &["root may open it"]);
+    let of = machine.host().metadata("dev/i2c-1").unwrap();
+    machine.put("etc/passwd", format!("pisink:x:{0}:{0}::/:/bin/false\n", of.uid() + 900));
+    assert_one(&found(&machine), Failure, &["service's user pisink may not", "usermod -aG i2c pisink"]);
+    machine.put("etc/group", format!("i2c:x:{}:pisink\n", of.gid()));
+    assert_one(&found(&machine), Good, &["service's user pisink may"]);
+}
+
+#[test]
 fn a_missing_module_is_told_apart_from_a_missing_bus() {
     let machine = Machine::new();
     machine.dir("sys/bus/i2c/devices/i2c-1");

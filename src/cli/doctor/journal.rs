@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::finding::Finding;
 use super::scene::Scene;
 use super::words;
-use crate::store::{Checked, FILE_NAME, Reader, SourceStats, Stats, StoreError};
+use crate::store::{Checked, FILE_NAME, SourceStats, Stats, StoreError};
 
 /// A running node whose newest reading is older than so many intervals has stopped to read.
 const LATE_INTERVALS: u32 = 10;
@@ -16,12 +16,21 @@ const LATE_MIN: Duration = Duration::from_secs(120);
 pub(super) fn check(scene: &Scene) -> Vec<Finding> {
     let data = &scene.settings.data;
     let mut findings = aside(data);
-    if !data.join(FILE_NAME).exists() {
-        let what = format!("no store in {}: the node makes it at its first start", data.display());
-        findings.push(Finding::note(what));
-        return findings;
+    let data_dir = data.display();
+    match scene.has_store() {
+        Some(true) => {}
+        Some(false) => {
+            findings
+                .push(Finding::note(format!("no store in {data_dir}: the node makes it at its first start")));
+            return findings;
+        }
+        None => {
+            let hidden = Finding::skipped(format!("this user may not look into {data_dir}"));
+            findings.push(hidden.and_next("sudo pisink doctor --only journal"));
+            return findings;
+        }
     }
-    match Reader::open(data).and_then(|reader| Ok((reader.check(data)?, reader.stats()?))) {
+    match scene.reader().and_then(|reader| Ok((reader.check(data)?, reader.stats()?))) {
         Ok((checked, stats)) => {
             findings.push(sound(scene, checked, &stats));
             findings.extend(losses(&stats));

@@ -4,7 +4,7 @@ use super::*;
 use crate::cli::doctor::finding::Severity::{Failure, Good, Note, Warning};
 use crate::cli::doctor::testkit::{Machine, NOON, assert_one, assert_some};
 use crate::model::{BootId, Channel, Instant, JournalId, NodeName, Pack, WallTime};
-use crate::store::{Check, OpenParams, Store};
+use crate::store::{Check, OpenParams, Reader, Store};
 
 /// A store below the machine's root with `count` readings, one a millisecond, the last one a second before noon.
 fn store(machine: &Machine, count: i64) -> Store {
@@ -51,6 +51,9 @@ fn a_sound_store_is_counted_while_its_node_writes_and_after() {
     assert_one(&check(&machine.scene(&[])), Good, &words);
     store.close().unwrap();
     assert_one(&check(&machine.scene(&[])), Good, &words);
+    let left: Vec<_> =
+        machine.path("data").read_dir().unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left.len(), 2, "the store and its lock, and nothing beside: {left:?}");
     let machine = Machine::new();
     self::store(&machine, 0).close().unwrap();
     assert_one(&check(&machine.scene(&[])), Good, &["0 readings", "none of this node's own"]);
@@ -83,6 +86,16 @@ fn damage_is_found_and_nothing_is_moved() {
     std::fs::write(&path, &bytes).unwrap();
     assert_one(&check(&machine.scene(&[])), Failure, &["damaged", "copy the data folder"]);
     assert_eq!(std::fs::read(&path).unwrap(), bytes, "it is left as it is");
+}
+
+#[test]
+fn an_end_that_is_missing_is_damage() {
+    let machine = Machine::new();
+    store(&machine, 2_000).close().unwrap();
+    let path = machine.path("data").join(FILE_NAME);
+    let bytes = std::fs::metadata(&path).unwrap().len();
+    std::fs::File::options().write(true).open(&path).unwrap().set_len(bytes - 100).unwrap();
+    assert_one(&check(&machine.scene(&[])), Failure, &["damaged", "bytes of"]);
 }
 
 #[test]

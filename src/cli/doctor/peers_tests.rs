@@ -34,8 +34,9 @@ fn serve(mut stream: TcpStream, answer: &impl Fn(&Json) -> String) {
 fn node(ahead_us: i64, journal: &'static str) -> impl Fn(&Json) -> String + Clone + Send {
     move |asked| {
         let wall_us = io::now().wall.as_unix_micros() + ahead_us;
+        let boot = "0".repeat(32);
         let clock =
-            json!({"boot": "00", "received_us": 1_000, "sent_us": 1_000, "wall_us": wall_us, "synced_us": 9});
+            json!({"boot": boot, "received_us": 1_000, "sent_us": 1_000, "wall_us": wall_us, "synced_us": 9});
         let answer = match asked["key"].as_str() {
             Some("PING") => json!({"id": asked["id"], "key": "PONG", "value": {"clock": clock}}),
             _ => json!({"id": asked["id"], "key": "STATUS",
@@ -76,12 +77,11 @@ fn a_clock_that_is_off_is_told_by_how_much() {
 #[test]
 fn a_peer_that_does_not_tell_its_clock_has_a_round_trip_all_the_same() {
     let plain = |asked: &Json| {
-        format!(
-            "{}\r\n",
-            json!({"id": asked["id"], "key": if asked["key"] == "PING" { "PONG" } else { "STATUS" }})
-        )
+        let key = if asked["key"] == "PING" { "PONG" } else { "STATUS" };
+        let value = if asked["key"] == "PING" { Json::Null } else { json!({"node": "old"}) };
+        format!("{}\r\n", json!({"id": asked["id"], "key": key, "value": value}))
     };
-    assert_one(&found(&[peer(plain)]), Good, &["answers in", "does not tell its clock", "pisink ?"]);
+    assert_one(&found(&[peer(plain)]), Good, &["old answers in", "does not tell its clock", "pisink ?"]);
 }
 
 #[test]

@@ -15,6 +15,7 @@ use super::scan::{self, BusScan};
 use crate::cli::status;
 use crate::io::{self, BusSettings, Settings};
 use crate::model::WallTime;
+use crate::store::{FILE_NAME, Reader, StoreError};
 
 /// So long a node on this machine may take to answer.
 const STATUS_LIMIT: Duration = Duration::from_secs(2);
@@ -80,6 +81,17 @@ impl Scene {
         let pid = text.trim().strip_prefix("process ")?.parse().ok()?;
         // The lock's text outlives its process, and the number may be another's by now.
         Some(self.host.process(pid)).filter(|process| process.name.starts_with("pisink"))
+    }
+
+    /// The store, read beside the node if one runs, and otherwise so that nothing is left beside it.
+    pub(super) fn reader(&self) -> Result<Reader, StoreError> {
+        let data = &self.settings.data;
+        if self.node_process().is_some() { Reader::open(data) } else { Reader::open_at_rest(data) }
+    }
+
+    /// Whether there is a store; `None` where this user may not look.
+    pub(super) fn has_store(&self) -> Option<bool> {
+        self.settings.data.join(FILE_NAME).try_exists().ok()
     }
 
     /// Where a node with these settings is asked from this machine.

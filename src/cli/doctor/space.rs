@@ -10,7 +10,8 @@ use super::host::disk_bytes;
 use super::scene::Scene;
 use super::words;
 use crate::io::{RoleSettings, Settings};
-use crate::store::{Reader, Stats};
+use crate::model::CLOCK_IS_SET_FROM;
+use crate::store::Stats;
 
 /// What a reading takes in the store (docs/store.md).
 const BYTES_PER_READING: f64 = 40.0;
@@ -20,8 +21,6 @@ const FAILURE_BYTES: u64 = 64_000_000;
 const WARNING_BYTES: u64 = 500_000_000;
 /// A store is measured once it has readings of so long a time, in microseconds.
 const MEASURED_MIN_US: i64 = 3_600_000_000;
-/// Stamps before 2020 are of a clock that was not set, in microseconds since 1970.
-const CLOCK_UNSET_US: i64 = 1_577_836_800_000_000;
 const DAY_S: f64 = 86_400.0;
 
 const ADVICE: &str =
@@ -40,7 +39,7 @@ pub(super) fn check(scene: &Scene) -> Vec<Finding> {
     let Some((free, whole)) = disk_bytes(data) else {
         return vec![Finding::skipped(format!("the disk of {} cannot be measured", data.display()))];
     };
-    let stats = Reader::open(data).ok().and_then(|reader| reader.stats().ok());
+    let stats = scene.reader().ok().and_then(|reader| reader.stats().ok());
     vec![judge(free, whole, stats.as_ref(), &scene.settings)]
 }
 
@@ -49,10 +48,14 @@ fn judge(free: u64, whole: u64, stats: Option<&Stats>, settings: &Settings) -> F
     let growth = measured(stats).or_else(|| configured(settings));
     let is_bounded = settings.keep_bytes <= used.saturating_add(free.saturating_sub(FAILURE_BYTES));
     let what = format!(
-        "{} free of {}, the store has {}{}",
+        "{} free of {}{}{}",
         words::bytes(free as f64),
         words::bytes(whole as f64),
-        words::bytes(used as f64),
+        if stats.is_some() {
+            format!(", the store has {}", words::bytes(used as f64))
+        } else {
+            String::new()
+        },
         outlook(free, used, growth, settings, is_bounded)
     );
     if free < FAILURE_BYTES {
@@ -95,7 +98,8 @@ fn outlook(free: u64, used: u64, growth: Option<Growth>, settings: &Settings, is
 fn measured(stats: Option<&Stats>) -> Option<Growth> {
     let stats = stats?;
     let times = || stats.sources.iter().filter_map(|source| source.times);
-    let first = times().map(|(first, _)| first.as_unix_micros()).filter(|us| *us > CLOCK_UNSET_US).min()?;
+    let first =
+        times().map(|(first, _)| first).filter(|first| *first >= CLOCK_IS_SET_FROM).min()?.as_unix_micros();
     let last = times().map(|(_, last)| last.as_unix_micros()).max()?;
     let span_us = last.saturating_sub(first);
     let bytes_per_day = stats.bytes as f64 / (span_us as f64 / 1e6 / DAY_S);

@@ -4,6 +4,8 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -11,6 +13,7 @@ use std::time::Duration;
 use pisink_sensors::bus::{self, BusSpec, OpenError, Simulation};
 use pisink_sensors::catalogue::ChipSpec;
 use pisink_sensors::sim::{PlannedFault, SimTime};
+use serde_json::{Value as Json, json};
 use tempfile::TempDir;
 
 use super::finding::{Finding, Severity};
@@ -116,6 +119,20 @@ impl Machine {
         scene.open_bus = Box::new(move |_| Err(error.clone()));
         scene
     }
+}
+
+/// A node that says this of itself to whoever comes first. Where it listens.
+pub(super) fn node(status: &Json) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let answer = json!({"id": "1", "key": "STATUS", "value": status});
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut line = String::new();
+        BufReader::new(stream.try_clone().unwrap()).read_line(&mut line).unwrap();
+        write!(stream, "{answer}\r\n").unwrap();
+    });
+    address
 }
 
 /// The one finding that there is: its severity, and all of `words` in it.

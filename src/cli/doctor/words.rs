@@ -29,9 +29,10 @@ pub(super) fn days(days: f64) -> String {
     format!("{count} {unit}{}", if count == 1.0 { "" } else { "s" })
 }
 
-/// `3.2 ms`, `1.5 s`, `20 min`, or as days.
+/// `35 us`, `3.2 ms`, `1.5 s`, `20 min`, or as days.
 pub(super) fn span(span: Duration) -> String {
     match span.as_secs_f64() {
+        seconds if seconds < 1e-3 => format!("{:.0} us", seconds * 1e6),
         seconds if seconds < 1.0 => format!("{:.1} ms", seconds * 1e3),
         seconds if seconds < 120.0 => format!("{seconds:.1} s"),
         seconds if seconds < 7_200.0 => format!("{:.0} min", seconds / 60.0),
@@ -52,8 +53,8 @@ mod tests {
         assert_eq!([0.05, 1.99, 2.0, 800.0].map(days), ["1 hour", "47 hours", "2 days", "2 years"]);
         assert_eq!(days(1e9), "more than 100 years");
         assert_eq!(
-            [0.0032, 1.5, 1_200.0, 90_000.0].map(|s| span(Duration::from_secs_f64(s))),
-            ["3.2 ms", "1.5 s", "20 min", "25 hours"]
+            [35e-6, 0.0032, 1.5, 1_200.0, 90_000.0].map(|s| span(Duration::from_secs_f64(s))),
+            ["35 us", "3.2 ms", "1.5 s", "20 min", "25 hours"]
         );
     }
 }
