@@ -152,6 +152,7 @@ fn every_help_is_there_and_fits_a_terminal() {
         "sensors scan",
         "sensors read",
         "status",
+        "doctor",
     ];
     for command in commands {
         let done = pisink(&format!("{command} --help"));

@@ -7,6 +7,7 @@ use clap::{Parser, Subcommand};
 
 mod config;
 mod demo;
+mod doctor;
 mod export;
 mod init;
 mod parse;
@@ -57,12 +58,19 @@ enum Command {
     Sensors(sensors::SensorsArgs),
     /// Ask a running node how it is
     Status(status::StatusArgs),
+    /// Check everything that a node needs on this machine, and say what to do about what is wrong
+    Doctor(Box<doctor::DoctorArgs>),
 }
 
 /// The arguments make no sense; the exit code is 2. The text says what is wrong and what would be right.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 struct Usage(String);
+
+/// What failed was told already, as the command's own output; the exit code is 1.
+#[derive(Debug, thiserror::Error)]
+#[error("told already")]
+struct Told;
 
 /// Runs the program on the process's arguments.
 pub fn main() -> ExitCode {
@@ -76,10 +84,12 @@ pub fn main() -> ExitCode {
         Command::Export(args) => export::run(&args),
         Command::Sensors(args) => sensors::run(&args),
         Command::Status(args) => status::run(&args),
+        Command::Doctor(args) => doctor::run(*args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) if error.is::<Told>() => ExitCode::FAILURE,
         Err(error) => {
             eprintln!("pisink: {error:#}");
             ExitCode::from(if error.downcast_ref::<Usage>().is_some() { 2 } else { 1 })
