@@ -25,7 +25,7 @@ use anyhow::{Context, Result, bail};
 use mio::net::TcpListener;
 use mio::{Poll, Waker};
 use serde_json::{Value as Json, json};
-use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
+use signal_hook::consts::SIGUSR1;
 use signal_hook_mio::v1_0::Signals;
 
 pub use clock::now;
@@ -50,7 +50,7 @@ const BACKLOG: i32 = 4_096;
 /// A store that turns out damaged so often in one run has a disk that is past mending.
 const DAMAGES_MAX: u32 = 3;
 
-/// Runs a node until SIGINT or SIGTERM, then leaves with everything flushed.
+/// Runs a node until SIGINT, SIGTERM or SIGHUP, then leaves with everything flushed.
 ///
 /// # Errors
 /// What keeps it from starting (the port is in use, the data folder belongs to another process, ...), with the next
@@ -73,7 +73,8 @@ fn session(settings: &mut Settings, check: Check) -> Result<Ending> {
     // Port 0 is a free one; should there be a next session, it goes on where the peers know this node to be.
     settings.listen = address.to_string();
     let settings = &*settings;
-    let signals = Signals::new([SIGINT, SIGTERM, SIGUSR1]).context("watching for signals")?;
+    let watched = interrupts::stopping().into_iter().chain([SIGUSR1]);
+    let signals = Signals::new(watched).context("watching for signals")?;
     let store = open_store(settings, check)?;
     let mut synced = Synced::default();
     let node = node(settings, &store, &mut synced, clock::now())?;

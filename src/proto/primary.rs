@@ -110,8 +110,9 @@ impl Primary {
             told: BTreeSet::new(),
             outputs: VecDeque::new(),
         };
+        let count = config.peers.len();
         for (at, (address, node)) in config.peers.into_iter().enumerate() {
-            let backoff = Backoff::new(config.seed.wrapping_add(at as u64), config.poll_interval);
+            let backoff = Backoff::new(config.seed.wrapping_add(at as u64), config.poll_interval, count);
             primary.peers.push(Peer::new(address, node, now, backoff));
             primary.set_timer(PeerIx(at));
         }
