@@ -1,4 +1,4 @@
-//! Rounds, links and names. What is taken of journals is in `taking`, what peers may lie in `liars`, and their clocks in
+//! Rounds, links and names. What is taken of journals is in `taking`, what peers may lie in `liars`, their clocks in
 //! `clocks`.
 
 use std::sync::Arc;
