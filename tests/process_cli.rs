@@ -143,6 +143,7 @@ fn every_help_is_there_and_fits_a_terminal() {
     let commands = [
         "",
         "run",
+        "init",
         "demo",
         "plot",
         "export",
@@ -151,6 +152,7 @@ fn every_help_is_there_and_fits_a_terminal() {
         "sensors scan",
         "sensors read",
         "status",
+        "doctor",
     ];
     for command in commands {
         let done = pisink(&format!("{command} --help"));

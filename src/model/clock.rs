@@ -19,7 +19,8 @@ pub struct ClockMark {
     pub mono: Instant,
     /// What the wall clock showed.
     pub wall: WallTime,
-    /// How far at most it was from the true time, when something (NTP, GPS) kept it synchronised; `None` when nothing did.
+    /// How far at most it was from the true time while something (NTP, GPS) kept it synchronised; `None` when nothing
+    /// did.
     pub synced: Option<Duration>,
 }
 

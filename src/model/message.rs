@@ -83,7 +83,7 @@ pub struct Readings {
     pub last: Seq,
     /// How the node's clocks stand; `None` from a peer that does not say.
     pub clock: Option<ClockSample>,
-    /// What the node knows of its wall clock in the boot of these readings, where that is a boot before the present one.
+    /// What the node knows of its wall clock in the boot of these readings, where that is an earlier one.
     pub mark: Option<ClockMark>,
     /// The readings.
     pub pack: Pack,
