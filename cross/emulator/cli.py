@@ -11,8 +11,8 @@ import time
 
 from . import figure, play, scenarios
 from . import parts as parts_module
-from .bench import Bench, Printer
-from .errors import Failed, SetupError
+from .bench import FAILURES, Bench, Printer, words
+from .errors import SetupError
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 HELP = """\
@@ -129,13 +129,14 @@ def run_scenarios(chosen, bench, printer):
     begun, failed = time.monotonic(), []
     for scenario in chosen:
         printer.say(f"{scenario.NAME}: {scenario.ABOUT}")
+        means = bench(scenario.NAME)
         try:
-            with bench(scenario.NAME) as means:
+            with means:
                 scenario.run(means)
-        except Failed as failure:
+        except FAILURES as failure:
             failed.append(scenario.NAME)
             if not means.failures:
-                printer.verdict(scenario.NAME, "prepared", False, str(failure), time.monotonic() - begun)
+                printer.verdict(scenario.NAME, "prepared", False, words(failure), time.monotonic() - begun)
             printer.say(f"again: cross/emulate {scenario.NAME} --seed {means.seed} --keep DIR")
     good = len(chosen) - len(failed)
     printer.say(f"{good} of {len(chosen)} scenarios are good, in {time.monotonic() - begun:.0f} s")
