@@ -89,8 +89,9 @@ def main(words):
         return 0
     if options.self_test:
         return self_test()
-    # Ends as Ctrl-C does: everything that was started is ended.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # Both end everything that was started; Ctrl-C also where a shell has it ignored.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     printer = Printer(options.json)
     try:
         return run(options, printer)
