@@ -53,8 +53,8 @@ esac
     "dpkg-query": 'exec /usr/bin/dpkg-query --admindir="$PISINK_ROOT/var/lib/dpkg" "$@"\n',
     "apt-get": """
 for last; do :; done
-exec /usr/bin/dpkg --root="$PISINK_ROOT" --force-not-root --force-script-chrootless --force-unsafe-io --force-confold --force-confmiss \\
-    -i "$last"
+exec /usr/bin/dpkg --root="$PISINK_ROOT" --force-not-root --force-script-chrootless --force-unsafe-io \\
+    --force-confold --force-confmiss -i "$last"
 """,
     "journalctl": 'tail -n 3 "$PISINK_ROOT/service.log"\n',
     "useradd": "",
@@ -63,7 +63,7 @@ exec /usr/bin/dpkg --root="$PISINK_ROOT" --force-not-root --force-script-chrootl
     # A link that stops in the middle of the copying.
     "tar": """
 if [ -e "$PISINK_ROOT/stuck" ]; then
-    { head -c 100000; touch "$PISINK_ROOT/stuck-now"; exec sleep 60; } | /bin/tar "$@"
+    { head -c 100000; touch "$PISINK_ROOT/stuck-now"; while [ -e "$PISINK_ROOT/stuck" ]; do sleep 0.1; done; } | /bin/tar "$@"
 else
     exec /bin/tar "$@"
 fi
