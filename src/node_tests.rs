@@ -15,6 +15,8 @@ use crate::wire::{LineDecoder, encode};
 
 #[path = "node/world_tests.rs"]
 mod world;
+#[path = "node/world_clock_tests.rs"]
+mod world_clock;
 
 use world::World;
 
@@ -46,6 +48,7 @@ fn node(role: Role) -> Watched<Node> {
         name: name("pi-2"),
         journal: OWN,
         boot: BootId(7),
+        synced: None,
         last: Seq(5),
         consumers: BTreeMap::new(),
         role,

@@ -21,6 +21,7 @@ use super::clock;
 use super::link::Link;
 use super::resolver::{Resolved, Resolver};
 use super::store_thread::{StoreHandle, StoreReply};
+use super::synced::Synced;
 use crate::model::{Instant, Now, Readings};
 use crate::node::{Input, Node};
 use crate::proto::{LinkId, PeerIx};
@@ -38,6 +39,8 @@ const PAUSE_MAX: Duration = Duration::from_millis(50);
 /// One buffer for all reads.
 const SCRATCH_BYTES: usize = 64 << 10;
 const EVENTS_MAX: usize = 1_024;
+/// From one look at what synchronises the clock to the next, if the loop is awake then: it is not woken for it.
+const SYNCED_EVERY: Duration = Duration::from_secs(16);
 
 /// Why the loop ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +57,7 @@ pub(crate) struct Parts {
     pub(crate) listener: TcpListener,
     pub(crate) signals: Signals,
     pub(crate) node: Node,
+    pub(crate) synced: Synced,
     pub(crate) store: StoreHandle,
     pub(crate) replies: Receiver<StoreReply>,
     pub(crate) resolver: Resolver,
@@ -88,6 +92,7 @@ pub(crate) struct EventLoop {
     held_bytes: usize,
     telling: Telling,
     accept_again_at: Option<Instant>,
+    synced_at: Instant,
     turned_away: u64,
     ending: Option<Ending>,
 }
@@ -114,6 +119,7 @@ impl EventLoop {
             held_bytes: 0,
             telling: Telling::new(clock::now().mono),
             accept_again_at: None,
+            synced_at: clock::now().mono,
             turned_away: 0,
             ending: None,
         })
@@ -162,6 +168,11 @@ impl EventLoop {
     fn handle_due(&mut self, now: Now) {
         if self.parts.node.poll_timeout().is_some_and(|(at, _)| at <= now.mono) {
             self.parts.node.handle_timeout(now);
+        }
+        if now.mono.saturating_since(self.synced_at) >= SYNCED_EVERY {
+            self.synced_at = now.mono;
+            let synced = self.parts.synced.look(now);
+            self.parts.node.handle_input(now, Input::ClockSynced(synced));
         }
         self.hand_over(now);
         self.drain(now);

@@ -14,6 +14,7 @@ mod resolver;
 mod sampler;
 mod settings;
 mod store_thread;
+mod synced;
 
 use std::collections::BTreeMap;
 use std::net::{SocketAddr, ToSocketAddrs};
@@ -41,6 +42,7 @@ use plotter::Plotter;
 use resolver::Resolver;
 use sampler::Samplers;
 use store_thread::{Ended, StoreHandle, StoreSettings};
+use synced::Synced;
 
 /// Connections that may wait to be accepted; the kernel bounds it further (`net.core.somaxconn`).
 const BACKLOG: i32 = 4_096;
@@ -74,7 +76,8 @@ fn session(settings: &mut Settings, check: Check) -> Result<Ending> {
     let watched = interrupts::stopping().into_iter().chain([SIGUSR1]);
     let signals = Signals::new(watched).context("watching for signals")?;
     let store = open_store(settings, check)?;
-    let node = node(settings, &store, clock::now())?;
+    let mut synced = Synced::default();
+    let node = node(settings, &store, &mut synced, clock::now())?;
     let poll = Poll::new().context("making the event loop")?;
     let waker = Arc::new(Waker::new(poll.registry(), WAKER).context("making the event loop")?);
     let wake = move || {
@@ -98,6 +101,7 @@ fn session(settings: &mut Settings, check: Check) -> Result<Ending> {
         listener,
         signals,
         node,
+        synced,
         store: store.clone(),
         replies,
         resolver: Resolver::start(answers, wake)?,
@@ -188,7 +192,7 @@ fn open_store(settings: &Settings, check: Check) -> Result<Store> {
     Ok(store)
 }
 
-fn node(settings: &Settings, store: &Store, now: Now) -> Result<Node> {
+fn node(settings: &Settings, store: &Store, synced: &mut Synced, now: Now) -> Result<Node> {
     let role = match &settings.role {
         RoleSettings::Secondary => Role::Secondary,
         RoleSettings::Primary { peers, poll_interval, deadline } => {
@@ -209,6 +213,7 @@ fn node(settings: &Settings, store: &Store, now: Now) -> Result<Node> {
         name: settings.name.clone(),
         journal,
         boot: clock::boot_id(),
+        synced: synced.look(now),
         last,
         consumers: consumers
             .into_iter()

@@ -62,6 +62,10 @@ impl EventLoop {
                 Output::Append(pack) => self.parts.store.append(pack),
                 Output::AddRound(round) => self.ask_store(now, StoreCommand::AddRound(round)),
                 Output::NoteConsumer(name, seq) => self.ask_store(now, StoreCommand::NoteConsumer(name, seq)),
+                Output::NoteMark(mark) => self.ask_store(now, StoreCommand::NoteMark(mark)),
+                Output::NoteLink { node, journal, link } => {
+                    self.ask_store(now, StoreCommand::NoteLink { node, journal, link });
+                }
                 Output::NotePeer(address, node) => self.ask_store(now, StoreCommand::NotePeer(address, node)),
                 Output::Report(report) => self.tell_people(now, &report),
             }

@@ -22,13 +22,13 @@ use super::{BUSY_TIMEOUT, FILE_NAME};
 use crate::model::{Channel, NodeName, WallTime};
 
 pub use rows::ExportRow;
-pub use series::ChannelSeries;
+pub use series::{ChannelSeries, Dates};
 pub use stats::{SourceStats, Stats};
 
 /// Which readings and rounds are wanted. The default is all of them; an empty list leaves nothing out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Filter {
-    /// Not before this.
+    /// Not before this, as readings are dated today.
     pub since: Option<WallTime>,
     /// Before this.
     pub until: Option<WallTime>,
