@@ -29,6 +29,16 @@ fn well() -> Machine {
     pi
 }
 
+#[test]
+fn a_relative_folder_of_the_services_config_is_where_the_service_runs() {
+    let service = Config::Read(DEFAULT_CONFIG.into());
+    let place = |config: &Config, path: &str| in_service_dir(config, path.into()).display().to_string();
+    assert_eq!(place(&service, "pisink-data"), "/var/lib/pisink/pisink-data");
+    assert_eq!(place(&service, "/srv/data"), "/srv/data");
+    assert_eq!(place(&Config::Read("site.toml".into()), "data"), "data");
+    assert_eq!(place(&Config::None, "data"), "data");
+}
+
 fn report(scene: Scene) -> (String, Findings) {
     let scene = Arc::new(scene);
     let of = |check: &'static Check| make(check, &scene).into_iter().map(|finding| (check.name, finding));
