@@ -8,6 +8,7 @@ use clap::{Parser, Subcommand};
 mod config;
 mod demo;
 mod export;
+mod generate;
 mod parse;
 mod plot;
 mod run;
@@ -53,6 +54,12 @@ enum Command {
     Sensors(sensors::SensorsArgs),
     /// Ask a running node how it is
     Status(status::StatusArgs),
+    /// Write the completions of a shell to standard output
+    #[command(hide = true)]
+    Completions(generate::CompletionsArgs),
+    /// Write the man pages
+    #[command(hide = true)]
+    Man(generate::ManArgs),
 }
 
 /// The arguments make no sense; the exit code is 2. The text says what is wrong and what would be right.
@@ -71,6 +78,8 @@ pub fn main() -> ExitCode {
         Command::Export(args) => export::run(&args),
         Command::Sensors(args) => sensors::run(&args),
         Command::Status(args) => status::run(&args),
+        Command::Completions(args) => generate::completions(&args),
+        Command::Man(args) => generate::man(&args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
