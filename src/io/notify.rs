@@ -23,8 +23,8 @@ const GRACE_WATCHDOGS: u32 = 2;
 const STUCK_LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Without a watchdog, how the node is is told at most so often.
 const STATUS_EVERY: Duration = Duration::from_secs(60);
-/// A store that is opened anew while running is checked page by page before the loop turns again: so long for the largest
-/// one on a slow card (4 GB at 5 MB/s).
+/// A store that is opened anew while running is checked page by page before the loop turns again: so long for the
+/// largest one on a slow card (4 GB at 5 MB/s).
 const REOPENING_MAX: Duration = Duration::from_secs(15 * 60);
 
 /// Who takes the words.
