@@ -19,6 +19,7 @@ use std::time::Duration;
 
 use common::{Launch, PATIENCE, Process};
 use rustix::process::Signal;
+use serde_json::json;
 
 /// Short, so that a test need not wait long for what does not come.
 const WATCHDOG: Duration = Duration::from_millis(500);
@@ -214,4 +215,34 @@ fn without_a_manager_nothing_is_different() {
         node.wait_for_own(5);
         node.terminate();
     }
+}
+
+/// Opening a large store anew takes its time: the manager is told to wait for longer, and afterwards as before.
+#[test]
+fn a_store_that_is_opened_anew_is_waited_for() {
+    let (dir, manager) = (tempfile::tempdir().unwrap(), Manager::new());
+    // More than SQLite keeps in memory, or it would not look into the file again.
+    let filler = Launch::secondary("node", dir.path()).start();
+    let text: String = (0..60_000).map(|number| format!("{{\"msg\":{number}}}\r")).collect();
+    filler.client().send(text.as_bytes());
+    filler.wait_for_own(60_000);
+    filler.terminate();
+    let mut node = manager.watched(dir.path()).start();
+    let file = dir.path().join("pisink.sqlite");
+    let length = std::fs::metadata(&file).unwrap().len();
+    let open = std::fs::File::options().write(true).open(&file).unwrap();
+    let garbage = vec![0xa5; usize::try_from(length / 2).unwrap()];
+    std::os::unix::fs::FileExt::write_all_at(&open, &garbage, length / 4).unwrap();
+    let journal = node.status()["journal"].as_str().unwrap().to_owned();
+    node.client().send_json(
+        &json!({ "key": "POLL", "value": { "journal": journal, "after": 30_000, "taken": 0, "max": 2_000 } }),
+    );
+    assert!(manager.next().starts_with("READY=1\n"), "the first start");
+    node.wait_for_line("the store is damaged");
+    while !manager.next().ends_with("WATCHDOG_USEC=900000000\n") {}
+    let again = manager.next();
+    assert!(again.starts_with("READY=1\n") && again.contains("WATCHDOG_USEC=500000\n"), "{again}");
+    manager.fed();
+    assert_ne!(node.status()["journal"], *journal);
+    node.terminate();
 }

@@ -58,13 +58,14 @@ list() { (cd files && find . -type f ! -path './etc/*' -printf '%P\n'); }
 install_files() {
     sha256sum --check --quiet SHA256SUMS || die "the tarball is damaged; take it again"
     local file mode
-    while IFS= read -r file; do
+    # By a pipe: a chroot may have no /dev/fd.
+    list | while IFS= read -r file; do
         mode=644
         [ "$file" != usr/bin/pisink ] || mode=755
         # Renamed into place, for the file may be in use.
         install -D -m "$mode" "files/$file" "$root/$file.new"
         mv -f "$root/$file.new" "$root/$file"
-    done < <(list)
+    done
     if [ ! -e "$root/etc/pisink/pisink.toml" ]; then
         install -D -m 644 files/etc/pisink/pisink.toml "$root/etc/pisink/pisink.toml"
     fi
@@ -100,9 +101,9 @@ uninstall() {
         systemctl ${root:+"--root=$root"} --quiet disable pisink.service || :
     fi
     local file
-    while IFS= read -r file; do
+    list | while IFS= read -r file; do
         rm -f "$root/$file"
-    done < <(list)
+    done
     rmdir "$root/usr/share/doc/pisink" 2>/dev/null || :
     if has_systemd; then systemctl daemon-reload; fi
     echo "pisink is taken away; settings are kept in /etc/pisink, readings in /var/lib/pisink"
