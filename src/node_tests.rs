@@ -8,13 +8,15 @@ use std::time::Duration;
 use core::net::IpAddr;
 
 use super::*;
-use crate::model::{PollRequest, Seq};
+use crate::model::{BootId, ClockMark, ClockSample, PollRequest, Seq};
 use crate::proto::PeerIx;
 use crate::proto::contract::{Machine, Watched, at, for_seeds};
 use crate::wire::{LineDecoder, encode};
 
 #[path = "node/world_tests.rs"]
 mod world;
+#[path = "node/world_clock_tests.rs"]
+mod world_clock;
 
 use world::World;
 
@@ -46,6 +48,7 @@ fn node(role: Role) -> Watched<Node> {
         name: name("pi-2"),
         journal: OWN,
         boot: BootId(7),
+        synced: None,
         last: Seq(5),
         consumers: BTreeMap::new(),
         role,
@@ -110,7 +113,9 @@ fn reports(outputs: &[Output]) -> usize {
 fn a_ping_is_answered_with_its_id_and_a_status_with_what_is_known() {
     let mut node = node(Role::Secondary);
     let outputs = hear(&mut node, LINK, "{\"key\":\"PING\",\"id\":\"a7\"}\n");
-    assert_eq!((sent(&outputs)[0].id.as_str(), &sent(&outputs)[0].body), ("a7", &Body::Pong));
+    let mark = ClockMark { mono: node.now(), wall: at(node.now()).wall, synced: None };
+    let clock = ClockSample { boot: BootId(7), received: node.now(), mark };
+    assert_eq!((sent(&outputs)[0].id.as_str(), &sent(&outputs)[0].body), ("a7", &Body::Pong(Some(clock))));
     let outputs = hear(&mut node, LINK, "{\"key\":\"STATUS\",\"id\":8}\n");
     let Body::Status(status) = &sent(&outputs)[0].body else { panic!("{outputs:?}") };
     assert_eq!(
@@ -270,6 +275,22 @@ fn it_keeps_the_contract_whatever_comes() {
     });
 }
 
+/// An empty piece after `after`.
+fn piece(after: Seq) -> Readings {
+    Readings {
+        re: String::new(),
+        node: name("x"),
+        journal: OWN,
+        boot: BootId(1),
+        after,
+        first: after.next(),
+        last: after,
+        clock: None,
+        mark: None,
+        pack: Pack::default(),
+    }
+}
+
 fn random_input(rng: &mut fastrand::Rng, link: LinkId) -> Input {
     let peer = PeerIx(rng.usize(0..4));
     let (journal, seq) = (JournalId(rng.u64(0..4)), Seq(rng.u64(0..30)));
@@ -286,13 +307,9 @@ fn random_input(rng: &mut fastrand::Rng, link: LinkId) -> Input {
         }
         _ => Body::Readings(Readings {
             re: rng.u32(0..20).to_string(),
-            node: name("x"),
             journal,
-            boot: BootId(1),
-            after: seq,
-            first: seq.next(),
             last: Seq(rng.u64(..)),
-            pack: Pack::default(),
+            ..piece(seq)
         }),
     };
     match rng.u8(0..12) {
@@ -301,7 +318,7 @@ fn random_input(rng: &mut fastrand::Rng, link: LinkId) -> Input {
         2 => Input::LinkDown { link, why: "reset".into() },
         3 => Input::Offence { link, error: WireError::NotJson { why: "no".into(), excerpt: "x".into() } },
         4 => Input::Appended(seq),
-        5 => Input::Piece { link, piece: Ok((seq.next(), BootId(1), Pack::default())) },
+        5 => Input::Piece { link, piece: Ok(piece(seq)) },
         6 => Input::Taken { journal, cursor: seq },
         7 => Input::Refused { journal },
         _ => {

@@ -7,8 +7,10 @@ use clap::{Parser, Subcommand};
 
 mod config;
 mod demo;
+mod doctor;
 mod export;
 mod generate;
+mod init;
 mod parse;
 mod plot;
 mod run;
@@ -23,6 +25,7 @@ no access point.";
 const AFTER: &str = "\
 No Pi at hand?   pisink demo             three nodes on this machine, with simulated chips
 On each Pi       pisink sensors scan     what is on the bus, and the config lines for it
+                 pisink init             a commented config out of that; then pisink run --config pisink.toml
                  pisink run --role secondary --chip sht3x@0x44
 On the sink      pisink run --role primary --peer pi-2:7001 --peer pi-3:7001 --plots plots
 Afterwards       pisink export --data DIR --format csv --out readings.csv
@@ -44,6 +47,8 @@ struct Cli {
 enum Command {
     /// Run a node: sense, journal, answer polls; as primary, collect from the others and plot
     Run(Box<run::RunArgs>),
+    /// Write a commented config for this machine, from what is on its buses
+    Init(init::InitArgs),
     /// Show what pisink does: three nodes on this machine, simulated chips, faults, and plots
     Demo(demo::DemoArgs),
     /// Draw PNG (or SVG) plots from a node's data folder
@@ -54,6 +59,8 @@ enum Command {
     Sensors(sensors::SensorsArgs),
     /// Ask a running node how it is
     Status(status::StatusArgs),
+    /// Check everything that a node needs on this machine, and say what to do about what is wrong
+    Doctor(Box<doctor::DoctorArgs>),
     /// Write the completions of a shell to standard output
     #[command(hide = true)]
     Completions(generate::CompletionsArgs),
@@ -67,23 +74,31 @@ enum Command {
 #[error("{0}")]
 struct Usage(String);
 
+/// What failed was told already, as the command's own output; the exit code is 1.
+#[derive(Debug, thiserror::Error)]
+#[error("told already")]
+struct Told;
+
 /// Runs the program on the process's arguments.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     start_log(cli.verbose);
     let result = match cli.command {
         Command::Run(args) => run::run(*args),
+        Command::Init(args) => init::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Plot(args) => plot::run(&args),
         Command::Export(args) => export::run(&args),
         Command::Sensors(args) => sensors::run(&args),
         Command::Status(args) => status::run(&args),
+        Command::Doctor(args) => doctor::run(*args),
         Command::Completions(args) => generate::completions(&args),
         Command::Man(args) => generate::man(&args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) if error.is::<Told>() => ExitCode::FAILURE,
         Err(error) => {
             eprintln!("pisink: {error:#}");
             ExitCode::from(if error.downcast_ref::<Usage>().is_some() { 2 } else { 1 })

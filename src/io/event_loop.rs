@@ -22,6 +22,7 @@ use super::link::Link;
 use super::notify::Notify;
 use super::resolver::{Resolved, Resolver};
 use super::store_thread::{StoreHandle, StoreReply};
+use super::synced::Synced;
 use crate::model::{Instant, Now, Readings};
 use crate::node::{Input, Node};
 use crate::proto::{LinkId, PeerIx};
@@ -39,6 +40,8 @@ const PAUSE_MAX: Duration = Duration::from_millis(50);
 /// One buffer for all reads.
 const SCRATCH_BYTES: usize = 64 << 10;
 const EVENTS_MAX: usize = 1_024;
+/// From one look at what synchronises the clock to the next, if the loop is awake then: it is not woken for it.
+const SYNCED_EVERY: Duration = Duration::from_secs(16);
 
 /// Why the loop ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +58,7 @@ pub(crate) struct Parts {
     pub(crate) listener: TcpListener,
     pub(crate) signals: Signals,
     pub(crate) node: Node,
+    pub(crate) synced: Synced,
     pub(crate) store: StoreHandle,
     pub(crate) replies: Receiver<StoreReply>,
     pub(crate) resolver: Resolver,
@@ -91,6 +95,7 @@ pub(crate) struct EventLoop {
     held_bytes: usize,
     telling: Telling,
     accept_again_at: Option<Instant>,
+    synced_at: Instant,
     turned_away: u64,
     ending: Option<Ending>,
 }
@@ -117,6 +122,7 @@ impl EventLoop {
             held_bytes: 0,
             telling: Telling::new(clock::now().mono),
             accept_again_at: None,
+            synced_at: clock::now().mono,
             turned_away: 0,
             ending: None,
         })
@@ -127,8 +133,8 @@ impl EventLoop {
         let mut events = Events::with_capacity(EVENTS_MAX);
         let mut scratch = vec![0; SCRATCH_BYTES];
         let Parts { notify, node, more_status, .. } = &mut self.parts;
-        let now = clock::now().mono;
-        notify.ready(now, || outputs::whole_status(node, more_status, now));
+        let now = clock::now();
+        notify.ready(now.mono, || outputs::whole_status(node, more_status, now));
         loop {
             let now = clock::now();
             self.handle_due(now);
@@ -170,6 +176,11 @@ impl EventLoop {
         if self.parts.node.poll_timeout().is_some_and(|(at, _)| at <= now.mono) {
             self.parts.node.handle_timeout(now);
         }
+        if now.mono.saturating_since(self.synced_at) >= SYNCED_EVERY {
+            self.synced_at = now.mono;
+            let synced = self.parts.synced.look(now);
+            self.parts.node.handle_input(now, Input::ClockSynced(synced));
+        }
         self.hand_over(now);
         self.drain(now);
         if self.accept_again_at.is_some_and(|at| at <= now.mono) {
@@ -180,7 +191,7 @@ impl EventLoop {
             self.unread.append(&mut self.paused);
         }
         let Parts { notify, node, more_status, .. } = &mut self.parts;
-        notify.turn(now.mono, || outputs::whole_status(node, more_status, now.mono));
+        notify.turn(now.mono, || outputs::whole_status(node, more_status, now));
         while let Some(link) = self.unfinished.overdue(now.mono) {
             self.unfinished.end(link);
             self.drop_link(link, &format!("what began {} s ago has not ended", UNFINISHED_MAX.as_secs()));

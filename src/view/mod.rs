@@ -17,7 +17,7 @@ mod tally;
 
 pub use average::{Average, Averages};
 pub use chart::{round_chart, time_series};
-pub use data::{PlotData, Round, Series};
+pub use data::{Dates, PlotData, Round, Series};
 pub use downsample::{Columns, Downsampler, ErrMarks, Point};
 pub use err_as::ErrAs;
 pub use error::ViewError;

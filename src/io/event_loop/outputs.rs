@@ -9,7 +9,7 @@ use super::EventLoop;
 use crate::io::clock;
 use crate::io::link::{Fate, Link, OUTBOUND_MAX_BYTES};
 use crate::io::store_thread::StoreCommand;
-use crate::model::{Body, Instant, Message, Now, Readings, Seq};
+use crate::model::{Body, Message, Now, Readings, Seq};
 use crate::node::{Input, Node, Output, Report};
 use crate::proto::{LinkId, PeerIx, PrimaryReport};
 
@@ -62,6 +62,10 @@ impl EventLoop {
                 Output::Append(pack) => self.parts.store.append(pack),
                 Output::AddRound(round) => self.ask_store(now, StoreCommand::AddRound(round)),
                 Output::NoteConsumer(name, seq) => self.ask_store(now, StoreCommand::NoteConsumer(name, seq)),
+                Output::NoteMark(mark) => self.ask_store(now, StoreCommand::NoteMark(mark)),
+                Output::NoteLink { node, journal, link } => {
+                    self.ask_store(now, StoreCommand::NoteLink { node, journal, link });
+                }
                 Output::NotePeer(address, node) => self.ask_store(now, StoreCommand::NotePeer(address, node)),
                 Output::Report(report) => self.tell_people(now, &report),
             }
@@ -180,7 +184,7 @@ impl EventLoop {
 }
 
 /// The node's own words, and what is known of the threads around it.
-pub(super) fn whole_status(node: &Node, more: &dyn Fn() -> Json, now: Instant) -> Json {
+pub(super) fn whole_status(node: &Node, more: &dyn Fn() -> Json, now: Now) -> Json {
     let mut status = node.status(now);
     extend(&mut status, more());
     status
