@@ -230,7 +230,10 @@ class Deploy(unittest.TestCase):
 
         def ended():
             """The log says so; or it is gone, for who followed it has seen the end."""
-            logs = [log.read_text() for log in pi.root.glob("var/tmp/pisink-deploy-*/log")]
+            try:
+                logs = [log.read_text() for log in pi.root.glob("var/tmp/pisink-deploy-*/log")]
+            except FileNotFoundError:
+                return True
             return not logs or "result=deployed" in logs[0]
 
         wait_for("the Pi to end by itself", ended)
