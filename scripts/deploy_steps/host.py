@@ -209,23 +209,24 @@ class Deployment:
             "health_s": options.health_timeout,
             "settle_s": options.settle,
         }
-        said, logs = {}, []
+        said, logs, outputs, going_back = {}, [], [], False
         try:
             for key, value in self.words_of(room, [f"{key}={value}" for key, value in settings.items()]):
                 if key == "step":
                     self.say(value)
+                    going_back = value.startswith("taking it back")
                 elif key in ("log", "note"):
                     logs.append(value)
                     self.say(f"| {value}")
                 elif key == "output" and value.strip():
-                    logs.append(value.strip())  # of dpkg or cp: of use only when it is the last before a failure
+                    outputs += [] if going_back else [value.strip()]  # of dpkg or cp: the last may be the reason
                 else:
                     said[key] = value
         except (Interrupted, SshError) as error:
             self.result.result, self.result.why = "unknown", f"not waited for: {error or 'interrupted'}"
             self.result.next_step = f"the Pi ends it by itself; then: ssh {self.pi.host} tail -n 3 {room}/log"
             return
-        self.tell(said, logs, room)
+        self.tell(said, logs or outputs, room)
 
     def words_of(self, room, settings):
         """The pairs that `install` says, from the first on, also over a connection that breaks."""

@@ -239,7 +239,7 @@ healthy() {
 
 # The service's own last words.
 last_words() {
-    journalctl -q -n 3 -o cat --no-pager _SYSTEMD_UNIT=pisink.service 2>/dev/null | while read -r line; do
+    journalctl -q -n 3 -o cat --no-pager --since "@$begun" _SYSTEMD_UNIT=pisink.service 2>/dev/null | while read -r line; do
         say log "$line"
     done
 }
@@ -268,7 +268,10 @@ put_back_package() {
 # Everything as it was; ends with what became of that.
 roll_back() {
     say step "taking it back: $why"
-    [ "$why" = "installing failed" ] || last_words
+    # A tarball's install.sh starts the service itself; else a failed installation has not got as far as that.
+    if [ "$why" != "installing failed" ] || [ "$kind" = tarball ]; then
+        last_words
+    fi
     health_s=$((2 * health_s)) # the former version is known to work: it gets more time
     failed_why=$why
     [ -n "$former_service" ] || systemctl disable --quiet --now pisink.service 2>/dev/null || true
@@ -287,6 +290,7 @@ roll_back() {
         finish broken "$failed_why; and putting back ${former_version:-what was there} failed"
     elif [ -z "$former_version" ]; then
         systemctl daemon-reload || true
+        systemctl reset-failed pisink.service 2>/dev/null || true
         finish removed "$failed_why"
     elif [ -z "$former_service" ]; then
         finish rolled-back "$failed_why"
@@ -329,6 +333,7 @@ install() {
     tarball) unit_file=$tarball_unit ;;
     *) unit_file=$local_unit ;;
     esac
+    begun=$(date +%s)
     trap '' HUP INT TERM PIPE
     prepare || finish failed "$why"
     keep_former || finish failed "cannot keep what is there now in /var/lib/pisink-deploy: is the disk full?"

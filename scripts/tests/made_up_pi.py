@@ -136,7 +136,10 @@ def native_architecture():
 def pisink():
     """A built pisink of this machine, PISINK_BINARY or the debug build; or None. (A release build has its version in
     its instructions, where two_versions cannot change it.)"""
-    candidates = [os.environ.get("PISINK_BINARY"), PROJECT / "target" / "debug" / "pisink"]
+    candidates = [
+        os.environ.get("PISINK_BINARY"),
+        pathlib.Path(os.environ.get("CARGO_TARGET_DIR", PROJECT / "target"), "debug/pisink"),
+    ]
     return next((pathlib.Path(path) for path in candidates if path and os.access(path, os.X_OK)), None)
 
 
