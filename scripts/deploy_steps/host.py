@@ -11,6 +11,10 @@ from . import files
 from .ssh import Interrupted, SshError
 
 ON_PI = pathlib.Path(__file__).with_name("on_pi.sh").read_bytes()
+# Unpacks into a folder that apt's own user can read.
+RECEIVE = """mkdir -m 755 "$1" && tar -xof - -C "$1" && exit 0
+echo "unpacking failed; $(df -Pk "${1%/*}" | tail -n 1 | tr -s ' ' | cut -d ' ' -f 4) kB are free in ${1%/*}" >&2
+exit 1"""
 COPY_BYTES_PER_S = 20_000  # slower than that, and the link is not worth waiting for
 COPY_MIN_S = 60
 INSTALL_S = 1200  # apt on a Pi Zero, its lock, a package that checks a large store; health checks come on top
@@ -186,7 +190,7 @@ class Deployment:
                     entry.size, entry.mode = len(data), 0o644
                     tar.addfile(entry, io.BytesIO(data))
         data = packed.getvalue()
-        receive = ["sh", "-c", ON_PI.decode(), "on_pi.sh", "receive", room]
+        receive = ["sh", "-c", RECEIVE, "receive", room]
         done = self.pi.run(receive, data=data, root=True, timeout_s=COPY_MIN_S + len(data) / COPY_BYTES_PER_S)
         if done.code != 0:
             raise SshError(

@@ -2,7 +2,6 @@
 # What scripts/deploy does on a Pi. It comes over ssh; nobody has to put it there.
 #
 #     on_pi.sh probe                      what this Pi is and has: KEY=VALUE lines; changes nothing, needs no root
-#     on_pi.sh receive DIR                makes the folder for a deployment's files, and unpacks its input there (tar)
 #     on_pi.sh start DIR KEY=VALUE...     begins `install` on its own feet: it ends well or is taken back also when
 #                                         the connection that asked for it is long gone; then follows it
 #     on_pi.sh follow DIR                 prints what `install` has said and says until it has ended, and cleans up
@@ -16,7 +15,7 @@ local_program=$root/usr/local/bin/pisink
 local_unit=$root/etc/systemd/system/pisink.service
 tarball_unit=$root/usr/lib/systemd/system/pisink.service
 config=$root/etc/pisink/pisink.toml
-state=$root/var/lib/pisink-deploy # the config's and package's record, and under former/ what the last deployment replaced
+state=$root/var/lib/pisink-deploy # records of config and package; under former/ what the last deployment replaced
 lock=$root/run/pisink-deploy.lock
 default_status=127.0.0.1:7001
 stale_minutes=60 # folders of deployments that died go after this time
@@ -55,7 +54,8 @@ hash_of() { [ -f "$1" ] && as_root sha256sum "$1" 2>/dev/null | cut -d ' ' -f 1;
 config_is_as_it_came() {
     here=$(hash_of "$config") || return 0
     [ "$here" != "$(as_root cat "$state/config.sha256" 2>/dev/null)" ] || return 0
-    shipped=$(dpkg-query -W -f '${Conffiles}\n' pisink 2>/dev/null | sed -n 's|^ /etc/pisink/pisink.toml \([0-9a-f]*\).*|\1|p')
+    shipped=$(dpkg-query -W -f '${Conffiles}\n' pisink 2>/dev/null |
+        sed -n 's|^ /etc/pisink/pisink.toml \([0-9a-f]*\).*|\1|p')
     [ -n "$shipped" ] && [ "$shipped" = "$(as_root md5sum "$config" | cut -d ' ' -f 1)" ]
 }
 
@@ -76,16 +76,8 @@ probe() {
     say config_changed "$(config_is_as_it_came || echo yes)"
 }
 
-receive() {
-    find "$(dirname "$1")" -maxdepth 1 -name 'pisink-deploy-*' -mmin "+$stale_minutes" -exec rm -rf {} +
-    mkdir -m 755 "$1" # apt's own user has to read the package
-    tar -xof - -C "$1" || {
-        echo "unpacking failed; $(df -Pk "$1" | awk 'NR == 2 { print $4 }') kB are free in $(dirname "$1")" >&2
-        exit 1
-    }
-}
-
 start() {
+    find "$(dirname "$1")" -maxdepth 1 -name 'pisink-deploy-*' -mmin "+$stale_minutes" -exec rm -rf {} +
     setsid sh "$1/on_pi.sh" alone "$@" >"$1/log" 2>&1 </dev/null &
     echo $! >"$1/pid"
     follow "$1"
@@ -363,7 +355,6 @@ verb=$1
 shift
 case $verb in
 probe) probe ;;
-receive) receive "$@" ;;
 start) start "$@" ;;
 alone) alone "$@" ;;
 follow) follow "$@" ;;

@@ -1,6 +1,7 @@
 //! Whether something synchronises this machine's wall clock, and how well. Two witnesses are asked: the file that
 //! `systemd-timesyncd` touches, and the NTP server of this very machine. Neither needs a privilege, so that a node can
-//! be locked in as tightly as one likes; the kernel's own word, `adjtimex`, is closed to a service with `ProtectClock=`.
+//! be locked in as tightly as one likes; the kernel's own word (`adjtimex`) is closed to a service with
+//! `ProtectClock=`.
 
 use std::io::ErrorKind;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};

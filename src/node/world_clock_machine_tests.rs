@@ -63,8 +63,8 @@ impl Clocks {
         BootId(u128::from(self.number) << 32 | u128::from(self.boots))
     }
 
-    /// Begins a boot at the true time `at`. The wall clock begins in 1970, where it was when the power went, nearly right
-    /// (a clock chip), or anywhere.
+    /// Begins a boot at the true time `at`. The wall clock begins in 1970, where it was when the power went, nearly
+    /// right (a clock chip), or anywhere.
     pub(super) fn boot(&mut self, at: i64, rng: &mut fastrand::Rng) {
         let before = self.wall_us(at);
         self.boots += 1;

@@ -1,4 +1,5 @@
-//! Rounds, links and names. What is taken of journals is in `taking`, what peers may lie in `liars`.
+//! Rounds, links and names. What is taken of journals is in `taking`, what peers may lie in `liars`, their clocks in
+//! `clocks`.
 
 use std::sync::Arc;
 
@@ -8,6 +9,8 @@ use crate::proto::POLL_MAX_READINGS;
 use crate::proto::contract::{Machine, Watched, at, polling_outputs_max};
 use crate::proto::primary::journals::{UNCOMMITTED_MAX, UNCOMMITTED_TOTAL_MAX};
 
+#[path = "primary_clocks_tests.rs"]
+mod clocks;
 #[path = "primary_liars_tests.rs"]
 mod liars;
 #[path = "primary_taking_tests.rs"]
