@@ -17,7 +17,9 @@ fn well() -> Machine {
     pi.put(&format!("{node}/compatible"), b"brcm,bcm2711-i2c\0brcm,bcm2835-i2c\0");
     pi.put("sys/devices/platform/soc/soc:firmware/get_throttled", "0\n");
     pi.dir("data").put("proc/mounts", "/dev/mmcblk0p2 / ext4 rw,noatime 0 0\n");
-    pi.put("run/systemd/timesync/synchronized", "").put("etc/fake-hwclock.data", "2026-06-01 11:17:01\n");
+    let synchronised = "run/systemd/timesync/synchronized";
+    pi.put(synchronised, "").touched(synchronised, super::testkit::NOON);
+    pi.put("etc/fake-hwclock.data", "2026-06-01 11:17:01\n");
     pi.put("sys/devices/system/clocksource/clocksource0/current_clocksource", "arch_sys_counter\n");
     pi.dir("sys/class/net/wlan0/wireless").put("sys/class/net/wlan0/operstate", "up\n");
     pi.put("proc/net/wireless", "head\nhead\n wlan0: 0000   54.  -56.  -256        0\n");
