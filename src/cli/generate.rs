@@ -19,7 +19,7 @@ const SUMMARY: &str = "I2C sensors into a durable journal, and all readings of a
 const FILES: &[(&str, &str)] = &[
     (
         "/etc/pisink/pisink.toml",
-        "The settings of the service. `pisink init` writes one from what is on the bus.",
+        "The settings of the service. pisink-init(1) writes one from what is on the bus.",
     ),
     ("/var/lib/pisink", "The store of the service, and its plots."),
     ("pisink.service", "The service: systemctl status pisink, journalctl -u pisink."),
