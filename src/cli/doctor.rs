@@ -98,7 +98,7 @@ pub(super) fn run(args: DoctorArgs) -> Result<()> {
     let wanted = wanted(&args.only)?;
     let scene = Arc::new(scene(args.run)?);
     let mut findings = Findings::new();
-    let colour = report::wants_colour();
+    let colour = super::wants_colour();
     let mut out = std::io::stdout().lock();
     for check in wanted {
         for finding in make(check, &scene) {

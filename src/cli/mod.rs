@@ -1,6 +1,6 @@
 //! The command line: one file per subcommand, each with its arguments as typed and what they come to.
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -119,6 +119,14 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
 /// Writes a line to standard output. (`println!` would panic where nobody reads any more.)
 fn say(line: impl std::fmt::Display) -> anyhow::Result<()> {
     Ok(writeln!(std::io::stdout().lock(), "{line}")?)
+}
+
+/// Whether colours are wanted: on a terminal, unless the user says no (no-color.org).
+fn wants_colour() -> bool {
+    let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    std::io::stdout().is_terminal()
+        && !is_set("NO_COLOR")
+        && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
 }
 
 fn start_log(verbose: u8) {
