@@ -77,7 +77,7 @@ fn a_clock_that_believed_in_1970_is_right_for_the_whole_boot_once_it_is_set() {
 
 #[test]
 fn the_best_counts_then_the_last() {
-    // Set by hand, then stepped back to 1970: the setting stays. Synchronised once, then stepped by 20 years: so does NTP.
+    // Set by hand, then back in 1970: the setting stays. Synchronised once, then stepped by 20 years: so does NTP.
     let set = own(&[mark(0, DAY, None), mark(HOUR, 0, None)]);
     assert_eq!(at(&set, 2 * HOUR), (DAY + 2 * HOUR, None, TimeSource::Node));
     let synced = own(&[mark(0, DAY, Some(1000)), mark(HOUR, DAY + 20 * 8766 * HOUR, None)]);

@@ -54,8 +54,11 @@ fn old_file(dir: &Path) {
     db.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
 }
 
+/// Source, place, time, and value or ERR.
+type Stamped = (i64, i64, i64, Option<f64>, Option<i64>);
+
 /// Every reading as the file has it, in whatever version.
-fn stamps(dir: &Path) -> Vec<(i64, i64, i64, Option<f64>, Option<i64>)> {
+fn stamps(dir: &Path) -> Vec<Stamped> {
     let db = Connection::open(dir.join(FILE_NAME)).unwrap();
     let mut statement =
         db.prepare("SELECT source, seq, time_us, value, err FROM reading ORDER BY source, seq").unwrap();
