@@ -112,7 +112,7 @@ impl World {
         let sink = [Keeper::Ntp, Keeper::Ntp, Keeper::Steady, Keeper::Hand, Keeper::Madness, Keeper::Nobody];
         let node = [Keeper::Ntp, Keeper::Hand, Keeper::Madness, Keeper::Madness, Keeper::Nobody];
         let count = 1 + rng.usize(1..4);
-        let hours = rng.i64(1..10);
+        let hours = rng.i64(1..8);
         let sink_keeper = sink[rng.usize(0..sink.len())];
         let mut world = Self {
             at: TRUE_START_US,
@@ -471,7 +471,7 @@ impl World {
 }
 
 /// Worlds that one run of the tests looks at.
-const WORLDS: u64 = 80;
+const WORLDS: u64 = 40;
 
 #[test]
 fn readings_come_out_at_their_right_times_whatever_the_clocks_showed() {
