@@ -295,7 +295,8 @@ impl Node {
         Message { id, to: None, sender: Some(self.name.clone()), timestamp: None, body }
     }
 
-    fn status(&self, now: Now) -> Json {
+    /// How it is, as a `STATUS` answer says it.
+    pub fn status(&self, now: Now) -> Json {
         let consumers: BTreeMap<&str, u64> =
             self.secondary.consumers().iter().map(|(name, seq)| (name.as_str(), seq.0)).collect();
         let mut status = json!({

@@ -1,6 +1,13 @@
 //! Nodes of the real binary that believe it is 1970. `libfaketime` (Debian: `apt install faketime`) shows a process
 //! another wall clock, and leaves its monotonic one; where it is missing, these tests say so and pass.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test ends at what it did not expect"
+)]
+
 mod common;
 
 use std::path::{Path, PathBuf};

@@ -5,6 +5,7 @@ import json
 import pathlib
 import random
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
@@ -12,6 +13,9 @@ import time
 from .errors import Failed, SetupError
 from .pi import Lab
 from .sink import Sink
+
+# What ends a scenario: a program that hangs or answers nonsense is as much a failure as a wrong answer.
+FAILURES = (Failed, SetupError, subprocess.SubprocessError, OSError, ValueError, KeyError)
 
 
 class Printer:
@@ -34,6 +38,11 @@ class Printer:
             return
         word = f"{self.green}ok{self.plain}  " if is_good else f"{self.red}FAIL{self.plain}"
         print(f"{word} {scenario}: {what}: {seen} ({seconds:.1f} s)", file=self.out, flush=True)
+
+
+def words(failure):
+    """What a failure says; Python's own say too little without their kind."""
+    return str(failure) if isinstance(failure, Failed | SetupError) else f"{type(failure).__name__}: {failure}"
 
 
 class Verdict:
@@ -64,10 +73,9 @@ class Bench:
         return self
 
     def __exit__(self, kind, _error, _traceback):
-        for pi in self.lab.pis:
-            if self._keep and pi.qemu:
-                with contextlib.suppress(Failed):
-                    (self.log_folder / f"{pi.name}.node-log").write_text(pi.node_log())
+        for pi in self.lab.pis if self._keep and kind is not KeyboardInterrupt else ():
+            with contextlib.suppress(Failed):
+                (self.log_folder / f"{pi.name}.node-log").write_text(pi.node_log())
         for sink in self._sinks:
             sink.stop()
         self.lab.close()
@@ -99,8 +107,8 @@ class Bench:
         begun, verdict = time.monotonic(), Verdict()
         try:
             yield verdict
-        except (Failed, SetupError) as failure:
+        except FAILURES as failure:
             self.failures += 1
-            self.printer.verdict(self.scenario, what, False, str(failure), time.monotonic() - begun)
+            self.printer.verdict(self.scenario, what, False, words(failure), time.monotonic() - begun)
             raise
         self.printer.verdict(self.scenario, what, True, verdict.seen, time.monotonic() - begun)

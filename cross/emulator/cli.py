@@ -8,11 +8,12 @@ import signal
 import subprocess
 import sys
 import time
+import unittest
 
 from . import figure, play, scenarios
 from . import parts as parts_module
-from .bench import Bench, Printer
-from .errors import Failed, SetupError
+from .bench import FAILURES, Bench, Printer, words
+from .errors import SetupError
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 HELP = """\
@@ -47,6 +48,7 @@ def arguments(words):
     what.add_argument("--boot", type=int, metavar="N", help="boot N Pis to play with, until Ctrl-C")
     what.add_argument("--shell", action="store_true", help="boot one Pi and give its shell")
     what.add_argument("--fetch", action="store_true", help="fetch what is needed, newest versions, and run nothing")
+    what.add_argument("--self-test", action="store_true", help="test the emulator's own pure parts")
     parser.add_argument(
         "--binary", type=pathlib.Path, help="pisink for the Pi (default: target/cross/bin/pisink-aarch64)"
     )
@@ -71,7 +73,7 @@ def choose(parser, options):
     for name, scenario in zip(options.scenario, chosen, strict=True):
         if scenario is None:
             parser.error(f"there is no scenario {name!r}; see cross/emulate --list")
-    other = options.list or options.figure or options.boot or options.shell or options.fetch
+    other = options.list or options.figure or options.boot or options.shell or options.fetch or options.self_test
     if not chosen and not other:
         parser.error("which scenario? --list names them, --all runs all")
     return chosen
@@ -85,8 +87,11 @@ def main(words):
             mark = "gate" if scenario.IN_GATE else "    "
             print(f"{number}  {scenario.NAME:<12} {mark}  {scenario.ABOUT}")
         return 0
-    # Ends as Ctrl-C does: everything that was started is ended.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if options.self_test:
+        return self_test()
+    # Both end everything that was started; Ctrl-C also where a shell has it ignored.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     printer = Printer(options.json)
     try:
         return run(options, printer)
@@ -129,17 +134,25 @@ def run_scenarios(chosen, bench, printer):
     begun, failed = time.monotonic(), []
     for scenario in chosen:
         printer.say(f"{scenario.NAME}: {scenario.ABOUT}")
+        means = bench(scenario.NAME)
         try:
-            with bench(scenario.NAME) as means:
+            with means:
                 scenario.run(means)
-        except Failed as failure:
+        except FAILURES as failure:
             failed.append(scenario.NAME)
             if not means.failures:
-                printer.verdict(scenario.NAME, "prepared", False, str(failure), time.monotonic() - begun)
+                printer.verdict(scenario.NAME, "prepared", False, words(failure), time.monotonic() - begun)
             printer.say(f"again: cross/emulate {scenario.NAME} --seed {means.seed} --keep DIR")
     good = len(chosen) - len(failed)
     printer.say(f"{good} of {len(chosen)} scenarios are good, in {time.monotonic() - begun:.0f} s")
     return 1 if failed else 0
+
+
+def self_test():
+    """Runs the tests in cross/emulator/tests; returns the exit code."""
+    folder = pathlib.Path(__file__).with_name("tests")
+    tests = unittest.defaultTestLoader.discover(str(folder), top_level_dir=str(folder.parents[1]))
+    return 0 if unittest.TextTestRunner(warnings="ignore").run(tests).wasSuccessful() else 1
 
 
 def pi_binary():

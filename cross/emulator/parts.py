@@ -83,6 +83,10 @@ def get(cache, say, update=False):
         folder = cache / record["folder"]
         shutil.rmtree(folder, ignore_errors=True)
         (pathlib.Path(making) / "parts").rename(folder)
+    if update:
+        for old in cache.glob("parts-*"):
+            if old != folder:
+                shutil.rmtree(old)
     draft = current.with_suffix(".new")
     draft.write_text(json.dumps(record, indent=1) + "\n")
     draft.rename(current)

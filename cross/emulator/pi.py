@@ -163,8 +163,8 @@ class Pi:
         self.sh(f'timeout 60 sh -c "until {is_up}; do sleep 0.1; done" || {{ tail -n 20 /run/node.log; false; }}', 90)
 
     def node_log(self):
-        """What the node has logged."""
-        return self.console.run("cat /run/node.log")[1]
+        """What the node has logged; nothing, when the Pi is off."""
+        return self.console.run("cat /run/node.log", 20)[1] if self.qemu else ""
 
     def set_celsius(self, chip, celsius):
         """Sets what a TMP105 measures, in sixteenths of a degree."""

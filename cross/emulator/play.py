@@ -35,7 +35,7 @@ def play(bench, count, with_shell):
 
 def explain(means, pi):
     """How to talk to a Pi."""
-    socket = pi.qemu._qmp_path
+    socket = pi.qemu.qmp_path
     print(
         f"{pi.name}: a node with tmp105@0x48, at 127.0.0.1:{pi.port}\n"
         f"  {means.host_binary} status 127.0.0.1:{pi.port}\n"

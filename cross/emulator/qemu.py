@@ -19,14 +19,14 @@ class Qemu:
 
     def __init__(self, parts, name, arguments, run_folder, log_folder):
         self.name = name
-        self._qmp_path = pathlib.Path(run_folder) / f"{name}.qmp"
-        self._qmp_path.unlink(missing_ok=True)
+        self.qmp_path = pathlib.Path(run_folder) / f"{name}.qmp"
+        self.qmp_path.unlink(missing_ok=True)
         self._qmp = None
         self._errors = (log_folder / f"{name}.qemu").open("ab")
         command = [
             # Not left behind, should this process be killed.
             "setpriv", "--pdeathsig", "KILL", parts.qemu, *parts.qemu_data(),
-            "-qmp", f"unix:{self._qmp_path},server=on,wait=off", *arguments,
+            "-qmp", f"unix:{self.qmp_path},server=on,wait=off", *arguments,
         ]  # fmt: skip
         try:
             # A session of its own: Ctrl-C is for us to handle, and the Pi's end is ours to order.
@@ -56,7 +56,7 @@ class Qemu:
             link = socket.socket(socket.AF_UNIX)
             link.settimeout(QMP_LIMIT_S)
             try:
-                link.connect(str(self._qmp_path))
+                link.connect(str(self.qmp_path))
             except OSError:
                 link.close()
                 if self.process.poll() is not None:

@@ -1,1 +1,1 @@
-"""The parts of scripts/deploy: what fits a Pi (files), how to talk to it (ssh), one Pi's turn (host), what is told of it."""
+"""The parts of scripts/deploy: which file (files), by what connection (ssh), one Pi's turn (host), and what is told."""

@@ -2,7 +2,6 @@
 
 import hashlib
 import io
-import pathlib
 import platform
 import re
 import tarfile
@@ -132,7 +131,7 @@ def package_architecture(data, name):
             try:
                 with tarfile.open(fileobj=io.BytesIO(content)) as tar:
                     control = tar.extractfile("./control").read().decode()
-                return re.search(r"^Architecture: (\S+)", control, re.M)[1]
+                return re.search(r"^Architecture: (\S+)", control, re.MULTILINE)[1]
             except (tarfile.TarError, KeyError, TypeError, UnicodeDecodeError):
                 break  # compressed by zstd, which Python 3.11 cannot read
         at += 60 + size + size % 2

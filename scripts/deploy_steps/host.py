@@ -11,6 +11,10 @@ from . import files
 from .ssh import Interrupted, SshError
 
 ON_PI = pathlib.Path(__file__).with_name("on_pi.sh").read_bytes()
+# Unpacks into a folder that apt's own user can read.
+RECEIVE = """mkdir -m 755 "$1" && tar -xof - -C "$1" && exit 0
+echo "unpacking failed; $(df -Pk "${1%/*}" | tail -n 1 | tr -s ' ' | cut -d ' ' -f 4) kB are free in ${1%/*}" >&2
+exit 1"""
 COPY_BYTES_PER_S = 20_000  # slower than that, and the link is not worth waiting for
 COPY_MIN_S = 60
 INSTALL_S = 1200  # apt on a Pi Zero, its lock, a package that checks a large store; health checks come on top
@@ -186,7 +190,7 @@ class Deployment:
                     entry.size, entry.mode = len(data), 0o644
                     tar.addfile(entry, io.BytesIO(data))
         data = packed.getvalue()
-        receive = ["sh", "-c", ON_PI.decode(), "on_pi.sh", "receive", room]
+        receive = ["sh", "-c", RECEIVE, "receive", room]
         done = self.pi.run(receive, data=data, root=True, timeout_s=COPY_MIN_S + len(data) / COPY_BYTES_PER_S)
         if done.code != 0:
             raise SshError(
@@ -205,23 +209,24 @@ class Deployment:
             "health_s": options.health_timeout,
             "settle_s": options.settle,
         }
-        said, logs = {}, []
+        said, logs, outputs, going_back = {}, [], [], False
         try:
             for key, value in self.words_of(room, [f"{key}={value}" for key, value in settings.items()]):
                 if key == "step":
                     self.say(value)
+                    going_back = value.startswith("taking it back")
                 elif key in ("log", "note"):
                     logs.append(value)
                     self.say(f"| {value}")
                 elif key == "output" and value.strip():
-                    logs.append(value.strip())  # of dpkg or cp: of use only when it is the last before a failure
+                    outputs += [] if going_back else [value.strip()]  # of dpkg or cp: the last may be the reason
                 else:
                     said[key] = value
         except (Interrupted, SshError) as error:
             self.result.result, self.result.why = "unknown", f"not waited for: {error or 'interrupted'}"
             self.result.next_step = f"the Pi ends it by itself; then: ssh {self.pi.host} tail -n 3 {room}/log"
             return
-        self.tell(said, logs, room)
+        self.tell(said, logs or outputs, room)
 
     def words_of(self, room, settings):
         """The pairs that `install` says, from the first on, also over a connection that breaks."""

@@ -2,7 +2,6 @@
 # What scripts/deploy does on a Pi. It comes over ssh; nobody has to put it there.
 #
 #     on_pi.sh probe                      what this Pi is and has: KEY=VALUE lines; changes nothing, needs no root
-#     on_pi.sh receive DIR                makes the folder for a deployment's files, and unpacks its input there (tar)
 #     on_pi.sh start DIR KEY=VALUE...     begins `install` on its own feet: it ends well or is taken back also when
 #                                         the connection that asked for it is long gone; then follows it
 #     on_pi.sh follow DIR                 prints what `install` has said and says until it has ended, and cleans up
@@ -16,7 +15,7 @@ local_program=$root/usr/local/bin/pisink
 local_unit=$root/etc/systemd/system/pisink.service
 tarball_unit=$root/usr/lib/systemd/system/pisink.service
 config=$root/etc/pisink/pisink.toml
-state=$root/var/lib/pisink-deploy # the config's and package's record, and under former/ what the last deployment replaced
+state=$root/var/lib/pisink-deploy # records of config and package; under former/ what the last deployment replaced
 lock=$root/run/pisink-deploy.lock
 default_status=127.0.0.1:7001
 stale_minutes=60 # folders of deployments that died go after this time
@@ -55,7 +54,8 @@ hash_of() { [ -f "$1" ] && as_root sha256sum "$1" 2>/dev/null | cut -d ' ' -f 1;
 config_is_as_it_came() {
     here=$(hash_of "$config") || return 0
     [ "$here" != "$(as_root cat "$state/config.sha256" 2>/dev/null)" ] || return 0
-    shipped=$(dpkg-query -W -f '${Conffiles}\n' pisink 2>/dev/null | sed -n 's|^ /etc/pisink/pisink.toml \([0-9a-f]*\).*|\1|p')
+    shipped=$(dpkg-query -W -f '${Conffiles}\n' pisink 2>/dev/null |
+        sed -n 's|^ /etc/pisink/pisink.toml \([0-9a-f]*\).*|\1|p')
     [ -n "$shipped" ] && [ "$shipped" = "$(as_root md5sum "$config" | cut -d ' ' -f 1)" ]
 }
 
@@ -76,16 +76,8 @@ probe() {
     say config_changed "$(config_is_as_it_came || echo yes)"
 }
 
-receive() {
-    find "$(dirname "$1")" -maxdepth 1 -name 'pisink-deploy-*' -mmin "+$stale_minutes" -exec rm -rf {} +
-    mkdir -m 755 "$1" # apt's own user has to read the package
-    tar -xof - -C "$1" || {
-        echo "unpacking failed; $(df -Pk "$1" | awk 'NR == 2 { print $4 }') kB are free in $(dirname "$1")" >&2
-        exit 1
-    }
-}
-
 start() {
+    find "$(dirname "$1")" -maxdepth 1 -name 'pisink-deploy-*' -mmin "+$stale_minutes" -exec rm -rf {} +
     setsid sh "$1/on_pi.sh" alone "$@" >"$1/log" 2>&1 </dev/null &
     echo $! >"$1/pid"
     follow "$1"
@@ -247,7 +239,7 @@ healthy() {
 
 # The service's own last words.
 last_words() {
-    journalctl -q -n 3 -o cat --no-pager _SYSTEMD_UNIT=pisink.service 2>/dev/null | while read -r line; do
+    journalctl -q -n 3 -o cat --no-pager --since "@$begun" _SYSTEMD_UNIT=pisink.service 2>/dev/null | while read -r line; do
         say log "$line"
     done
 }
@@ -276,7 +268,10 @@ put_back_package() {
 # Everything as it was; ends with what became of that.
 roll_back() {
     say step "taking it back: $why"
-    [ "$why" = "installing failed" ] || last_words
+    # A tarball's install.sh starts the service itself; else a failed installation has not got as far as that.
+    if [ "$why" != "installing failed" ] || [ "$kind" = tarball ]; then
+        last_words
+    fi
     health_s=$((2 * health_s)) # the former version is known to work: it gets more time
     failed_why=$why
     [ -n "$former_service" ] || systemctl disable --quiet --now pisink.service 2>/dev/null || true
@@ -295,6 +290,7 @@ roll_back() {
         finish broken "$failed_why; and putting back ${former_version:-what was there} failed"
     elif [ -z "$former_version" ]; then
         systemctl daemon-reload || true
+        systemctl reset-failed pisink.service 2>/dev/null || true
         finish removed "$failed_why"
     elif [ -z "$former_service" ]; then
         finish rolled-back "$failed_why"
@@ -337,6 +333,7 @@ install() {
     tarball) unit_file=$tarball_unit ;;
     *) unit_file=$local_unit ;;
     esac
+    begun=$(date +%s)
     trap '' HUP INT TERM PIPE
     prepare || finish failed "$why"
     keep_former || finish failed "cannot keep what is there now in /var/lib/pisink-deploy: is the disk full?"
@@ -363,7 +360,6 @@ verb=$1
 shift
 case $verb in
 probe) probe ;;
-receive) receive "$@" ;;
 start) start "$@" ;;
 alone) alone "$@" ;;
 follow) follow "$@" ;;

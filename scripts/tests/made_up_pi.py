@@ -53,8 +53,8 @@ esac
     "dpkg-query": 'exec /usr/bin/dpkg-query --admindir="$PISINK_ROOT/var/lib/dpkg" "$@"\n',
     "apt-get": """
 for last; do :; done
-exec /usr/bin/dpkg --root="$PISINK_ROOT" --force-not-root --force-script-chrootless --force-unsafe-io --force-confold --force-confmiss \\
-    -i "$last"
+exec /usr/bin/dpkg --root="$PISINK_ROOT" --force-not-root --force-script-chrootless --force-unsafe-io \\
+    --force-confold --force-confmiss -i "$last"
 """,
     "journalctl": 'tail -n 3 "$PISINK_ROOT/service.log"\n',
     "useradd": "",
@@ -63,7 +63,11 @@ exec /usr/bin/dpkg --root="$PISINK_ROOT" --force-not-root --force-script-chrootl
     # A link that stops in the middle of the copying.
     "tar": """
 if [ -e "$PISINK_ROOT/stuck" ]; then
-    { head -c 100000; touch "$PISINK_ROOT/stuck-now"; exec sleep 60; } | /bin/tar "$@"
+    {
+        head -c 100000
+        touch "$PISINK_ROOT/stuck-now"
+        while [ -e "$PISINK_ROOT/stuck" ]; do sleep 0.1; done
+    } | /bin/tar "$@"
 else
     exec /bin/tar "$@"
 fi
@@ -132,18 +136,19 @@ def native_architecture():
 def pisink():
     """A built pisink of this machine, PISINK_BINARY or the debug build; or None. (A release build has its version in
     its instructions, where two_versions cannot change it.)"""
-    candidates = [os.environ.get("PISINK_BINARY"), PROJECT / "target" / "debug" / "pisink"]
+    candidates = [
+        os.environ.get("PISINK_BINARY"),
+        pathlib.Path(os.environ.get("CARGO_TARGET_DIR", PROJECT / "target"), "debug/pisink"),
+    ]
     return next((pathlib.Path(path) for path in candidates if path and os.access(path, os.X_OK)), None)
 
 
 def two_versions(folder):
-    """pisink, stripped, and the same with another version in it of the same length: two files to go between."""
+    """pisink, and the same with another version in it of the same length: two files to go between."""
     old, new = folder / "old" / "pisink", folder / "new" / "pisink"
     for path in (old, new):
         path.parent.mkdir()
         shutil.copy(pisink(), path)
-    if shutil.which("strip"):
-        subprocess.run(["strip", old], check=True)
     version = re.search(r"pisink (\S+)", subprocess.run([old, "--version"], capture_output=True, text=True).stdout)[1]
     other = version[:-1] + ("9" if version[-1] != "9" else "8")
     new.write_bytes(old.read_bytes().replace(version.encode(), other.encode()))

@@ -98,7 +98,7 @@ pub(super) fn run(args: DoctorArgs) -> Result<()> {
     let wanted = wanted(&args.only)?;
     let scene = Arc::new(scene(args.run)?);
     let mut findings = Findings::new();
-    let colour = report::wants_colour();
+    let colour = super::wants_colour();
     let mut out = std::io::stdout().lock();
     for check in wanted {
         for finding in make(check, &scene) {
@@ -181,9 +181,7 @@ fn scene(mut args: RunArgs) -> Result<Scene> {
         (resolved, _) => resolved?,
     };
     let (mut settings, bus) = resolved;
-    if matches!(&config, Config::Read(path) if path == Path::new(DEFAULT_CONFIG)) {
-        settings.data = Path::new(SERVICE_DIR).join(settings.data);
-    }
+    settings.data = in_service_dir(&config, settings.data);
     Ok(Scene::new(Host::this(), config, settings, bus))
 }
 
@@ -191,9 +189,23 @@ fn read(path: Option<&Path>) -> (Config, FileConfig) {
     let Some(path) = path else { return (Config::None, FileConfig::default()) };
     match config::read(path) {
         Ok(file) => (Config::Read(path.to_owned()), file),
+        Err(error) if is_denied(&error) => (Config::Hidden(path.to_owned()), FileConfig::default()),
         Err(error) => {
             (Config::Bad { path: path.to_owned(), why: format!("{error:#}") }, FileConfig::default())
         }
+    }
+}
+
+fn is_denied(error: &anyhow::Error) -> bool {
+    let kind = error.root_cause().downcast_ref::<std::io::Error>().map(std::io::Error::kind);
+    kind == Some(std::io::ErrorKind::PermissionDenied)
+}
+
+/// A relative path of the service's config lies where the service runs.
+fn in_service_dir(config: &Config, path: PathBuf) -> PathBuf {
+    match config {
+        Config::Read(file) if file == Path::new(DEFAULT_CONFIG) => Path::new(SERVICE_DIR).join(path),
+        _ => path,
     }
 }
 

@@ -19,6 +19,7 @@ mod unfinished;
 
 use super::clock;
 use super::link::Link;
+use super::notify::Notify;
 use super::resolver::{Resolved, Resolver};
 use super::store_thread::{StoreHandle, StoreReply};
 use super::synced::Synced;
@@ -66,6 +67,8 @@ pub(crate) struct Parts {
     pub(crate) on_draw: Box<dyn Fn()>,
     /// What the status says besides the node's own words.
     pub(crate) more_status: Box<dyn Fn() -> Json>,
+    /// Who started this node, and wants to know how it is.
+    pub(crate) notify: Notify,
 }
 
 /// The loop's state.
@@ -129,6 +132,9 @@ impl EventLoop {
     pub(crate) fn run(&mut self) -> Result<Ending> {
         let mut events = Events::with_capacity(EVENTS_MAX);
         let mut scratch = vec![0; SCRATCH_BYTES];
+        let Parts { notify, node, more_status, .. } = &mut self.parts;
+        let now = clock::now();
+        notify.ready(now.mono, || outputs::whole_status(node, more_status, now));
         loop {
             let now = clock::now();
             self.handle_due(now);
@@ -161,7 +167,8 @@ impl EventLoop {
         }
         let node = self.parts.node.poll_timeout().map(|(at, _)| at);
         let paused = (!self.paused.is_empty()).then(|| now + PAUSE_MAX);
-        let due = [node, self.unfinished.due(), self.accept_again_at, paused].into_iter().flatten().min()?;
+        let due = [node, self.unfinished.due(), self.accept_again_at, paused, self.parts.notify.due()];
+        let due = due.into_iter().flatten().min()?;
         Some(due.saturating_since(now))
     }
 
@@ -183,6 +190,8 @@ impl EventLoop {
         if !self.parts.store.is_behind() {
             self.unread.append(&mut self.paused);
         }
+        let Parts { notify, node, more_status, .. } = &mut self.parts;
+        notify.turn(now.mono, || outputs::whole_status(node, more_status, now));
         while let Some(link) = self.unfinished.overdue(now.mono) {
             self.unfinished.end(link);
             self.drop_link(link, &format!("what began {} s ago has not ended", UNFINISHED_MAX.as_secs()));
@@ -205,6 +214,7 @@ impl EventLoop {
                 }
                 StoreReply::Damaged(why) => {
                     log::error!("{why}");
+                    self.parts.notify.reopening();
                     self.ending = Some(Ending::StoreDamaged);
                     continue;
                 }
@@ -225,7 +235,10 @@ impl EventLoop {
         for signal in signals {
             match signal {
                 signal_hook::consts::SIGUSR1 => (self.parts.on_draw)(),
-                _ => self.ending = Some(Ending::Stopped),
+                _ => {
+                    self.parts.notify.stopping();
+                    self.ending = Some(Ending::Stopped);
+                }
             }
         }
     }

@@ -8,7 +8,9 @@ mod desk;
 mod event_loop;
 mod interrupts;
 mod link;
+mod notify;
 mod plotter;
+mod promise;
 mod queue;
 mod resolver;
 mod sampler;
@@ -38,6 +40,7 @@ use crate::model::{JournalId, NodeName, Now, Seq};
 use crate::node::{Node, NodeConfig, PollConfig, Role};
 use crate::store::{Check, OpenParams, OwnJournal, Retention, Store};
 use event_loop::{Ending, EventLoop, Parts, WAKER};
+use notify::Notify;
 use plotter::Plotter;
 use resolver::Resolver;
 use sampler::Samplers;
@@ -108,6 +111,7 @@ fn session(settings: &mut Settings, check: Check) -> Result<Ending> {
         resolved,
         on_draw: plotter.as_ref().map_or_else(|| Box::new(|| ()) as Box<dyn Fn()>, Plotter::drawer),
         more_status: status(&store, &samplers),
+        notify: Notify::from_environment(samplers.promises().chain([store.promise().clone()]).collect()),
     })?;
     let ending = event_loop.run();
     // With it goes its wish for plots, which the plotter waits for.

@@ -144,12 +144,13 @@ impl Worker {
                 Some(wait) => inbox.recv_timeout(wait),
                 None => inbox.recv().map_err(|_| RecvTimeoutError::Disconnected),
             };
+            let now = clock::now().mono;
+            self.handle.promise().back_by(now);
             match command {
                 Ok(StoreCommand::Stop) | Err(RecvTimeoutError::Disconnected) => break,
                 Ok(command) => self.carry_out(command),
                 Err(RecvTimeoutError::Timeout) => {}
             }
-            let now = clock::now().mono;
             if self.is_dirty && (now >= self.next_commit_at || self.group_readings >= GROUP_MAX_READINGS) {
                 self.commit(now);
             }
@@ -185,7 +186,9 @@ impl Worker {
     fn patience(&self) -> Option<Duration> {
         let now = clock::now().mono;
         let commit = self.is_dirty.then_some(self.next_commit_at);
-        Some(commit.unwrap_or(self.next_retention_at).min(self.next_retention_at).saturating_since(now))
+        let due = commit.unwrap_or(self.next_retention_at).min(self.next_retention_at);
+        self.handle.promise().back_by(due.max(now));
+        Some(due.saturating_since(now))
     }
 
     fn carry_out(&mut self, command: StoreCommand) {

@@ -47,7 +47,8 @@ impl Store {
             close_span(&self.db, source.id, &span, source.working.taken)?;
         }
         let first = seq_to_sql(source.working.taken.next())?;
-        let ahead = "SELECT id FROM boot WHERE source = ?1 AND boot = ?2 AND first_seq IS NULL ORDER BY id DESC LIMIT 1";
+        let ahead = "SELECT id FROM boot WHERE source = ?1 AND boot = ?2 AND first_seq IS NULL
+                     ORDER BY id DESC LIMIT 1";
         let row = match find(&self.db, ahead, source.id, id)? {
             Some(row) => {
                 let sql = "UPDATE OR REPLACE boot SET first_seq = ?2 WHERE id = ?1";

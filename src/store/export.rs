@@ -15,8 +15,8 @@ use crate::model::{BootId, WallTime};
 pub enum Format {
     /// RFC 4180 with a header row, the columns of [`Format::Jsonl`], lines ended by `\n`, null as an empty field.
     Csv,
-    /// One JSON object a line: `node, chip, quantity, unit, time, value, err, time_source, time_error_s, node_time, boot,
-    /// mono_us, journal, seq`.
+    /// One JSON object a line: `node, chip, quantity, unit, time, value, err, time_source, time_error_s, node_time,
+    /// boot, mono_us, journal, seq`.
     Jsonl,
     /// One SenML pack (RFC 8428): an array of `n, u, t` and `v`, or for an ERR `"vs":"ERR"` and its reason in `err`;
     /// and of our own `time_source`, `time_error_s`, `node_time` (seconds since 1970), `mono` (microseconds).

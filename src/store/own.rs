@@ -86,8 +86,8 @@ impl Store {
         Ok((row, boot, until))
     }
 
-    /// What this node knows of its wall clock in an earlier boot, at the moment of the first reading of `pack`. The error
-    /// is that of all of `pack`, and rounded up to a power of two: so the one who is told piece by piece hears of
+    /// What this node knows of its wall clock in an earlier boot, at the moment of the first reading of `pack`. The
+    /// error is that of all of `pack`, and rounded up to a power of two: so the one who is told piece by piece hears of
     /// something new some thirty times at most, and never of too small an error.
     fn remembered(&self, boot: i64, pack: &Pack) -> Result<Option<ClockMark>, StoreError> {
         let ends = [pack.readings.first(), pack.readings.last()].map(|end| end.map(|reading| reading.mono));

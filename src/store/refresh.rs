@@ -10,8 +10,8 @@ use super::links::links;
 use super::marks::marks;
 use crate::model::TimeSource;
 
-/// Marks and links looked at in one group, some 50 ms on a Pi. Where one step of this machine's clock dates thousands of
-/// boots anew, the rest follow in the next groups.
+/// Marks and links looked at in one group, some 50 ms on a Pi. Where one step of this machine's clock dates thousands
+/// of boots anew, the rest follow in the next groups.
 const LOOKED_AT_MAX: usize = 20_000;
 
 const DOING: &str = "dating readings";

@@ -152,8 +152,8 @@ impl Store {
         })
     }
 
-    /// The time of the first span after `first` of which it can be told; what lies before it is older. Never, if there is
-    /// none: it stays until there is, or until size drops it.
+    /// The time of the first span after `first` of which it can be told; what lies before it is older. Never, if there
+    /// is none: it stays until there is, or until size drops it.
     fn told_after(&self, source: i64, first: Seq, from_us: i64) -> Result<i64, StoreError> {
         let sql = "SELECT max_time_us FROM piece WHERE source = ?1 AND first_seq > ?2
                    AND (time_source <> 'unknown' OR max_time_us >= ?3) ORDER BY first_seq LIMIT 1";

@@ -12,12 +12,15 @@ use crate::model::{BootId, ErrReason, JournalId, NodeName, Seq};
 /// Marks the file as ours (`PRAGMA application_id`): "pisk" in ASCII.
 pub(super) const APPLICATION_ID: i64 = 0x7069_736b;
 
+/// What a script alone cannot do.
+type Fill = fn(&Connection) -> Result<(), StoreError>;
+
 /// One version up: a script, and what the program has to do after it. Released steps are never edited.
 #[derive(Clone, Copy)]
 pub(super) struct Step {
     pub(super) script: &'static str,
     /// In the script's transaction.
-    pub(super) fill: Option<fn(&Connection) -> Result<(), StoreError>>,
+    pub(super) fill: Option<Fill>,
 }
 
 /// Step `i` takes a file from version `i` to version `i + 1`.

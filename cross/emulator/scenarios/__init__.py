@@ -1,8 +1,8 @@
 """The scenarios, each a module with NAME, ABOUT, IN_GATE and `run(bench)`."""
 
-from . import bus, network_cut, pi_sink, plug, power_cut, three_pis
+from . import bus, in_1970, network_cut, pi_sink, plug, power_cut, three_pis
 
-ALL = (bus, plug, three_pis, pi_sink, network_cut, power_cut)
+ALL = (bus, plug, three_pis, pi_sink, network_cut, power_cut, in_1970)
 
 
 def by_name(name):

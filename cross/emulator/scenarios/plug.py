@@ -54,7 +54,10 @@ def run(bench):
         verdict.seen = watch.next_are({BEHIND_MUX: CELSIUS, ON_MAIN: CELSIUS + 1})
     with bench.verdict("no other reason anywhere, and no zero for an ERR") as verdict:
         verdict.seen = watch.whole()
-    check(status(bench, pi)["node"] == pi.name, "the node no longer answers STATUS")
+    with bench.verdict("the node still answers STATUS") as verdict:
+        answer = status(bench, pi)
+        check(answer["node"] == pi.name, f"somebody else answers: {answer}")
+        verdict.seen = f"node {answer['node']}"
 
 
 class Watch:

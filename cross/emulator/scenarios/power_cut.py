@@ -4,6 +4,7 @@
 the time and acknowledges nothing.
 """
 
+import functools
 import json
 import shutil
 import socket
@@ -50,11 +51,8 @@ def run(bench):
                 v.seen = f"all {len(promised)} promised readings are there; the journal has {len(held)}"
         sink = sink or bench.sink(pi, arguments=("--poll-interval", "100ms", "--deadline", "90ms", "--host=false"))
         with bench.verdict(f"after {what}: new readings reach the sink") as v:
-            sink.wait(
-                lambda rows, c=10 + cut: any(row["value"] == str(c) or row["value"] == f"{c}.0" for row in rows),
-                LIMIT_S,
-                "new readings",
-            )
+            is_new = functools.partial(has_celsius, celsius=10 + cut)
+            sink.wait(is_new, LIMIT_S, f"readings of {10 + cut} Cel, which is the temperature since this boot")
             v.seen = f"{len(sink.rows_of(pi.name))} in the sink"
         if cut > CUTS:
             break
@@ -62,6 +60,11 @@ def run(bench):
             v.seen = cut_power(bench, pi, sink, promised)
     with bench.verdict("at the end every reading of the journal is in the sink, once") as v:
         v.seen = f"{wait_compared(sink, pi)} readings compared one by one"
+
+
+def has_celsius(rows, celsius):
+    """Whether a reading has this value."""
+    return any(row["value"] and float(row["value"]) == celsius for row in rows)
 
 
 def cut_power(bench, pi, sink, promised):

@@ -1,5 +1,7 @@
 //! Check `clock`: whether this machine knows the time, from where, and what it has when there is no network.
 
+use std::time::UNIX_EPOCH;
+
 use super::finding::Finding;
 use super::scene::Scene;
 use super::words;
@@ -11,6 +13,12 @@ const RTC_OFF_MAX_S: i64 = 86_400;
 
 /// timesyncd makes it once it has set the clock (systemd-timesyncd.service(8)).
 const SYNCHRONISED: &str = "run/systemd/timesync/synchronized";
+/// It asks its server every 2,048 s at the longest; one answer may be lost. In microseconds.
+const TIMESYNCD_SILENT_MAX_US: i64 = (2 * 2_048 + 60) * 1_000_000;
+/// Where chrony runs.
+const CHRONY: &str = "run/chrony/chronyd.pid";
+/// The end of an address in `/proc/net/udp` where an NTP server listens: port 123.
+const NTP_PORT: &str = ":007B";
 
 pub(super) fn check(scene: &Scene) -> Vec<Finding> {
     let mut findings = vec![wall(scene), sync(scene), without_network(scene)];
@@ -43,8 +51,8 @@ fn sync(scene: &Scene) -> Finding {
     let properties = ["timedatectl", "show", "-p", "NTP", "-p", "NTPSynchronized"];
     let said = scene.host.tool(&properties).unwrap_or_default();
     let is = |line: &str| said.lines().any(|said| said == line);
-    if is("NTPSynchronized=yes") || scene.host.exists(SYNCHRONISED) {
-        return Finding::good(format!("network time keeps it ({}){}", keeper(scene), chrony_offset(scene)));
+    if is("NTPSynchronized=yes") || is_fresh(scene) {
+        return kept(scene);
     }
     if said.is_empty() && !scene.host.exists("run/systemd/system") {
         return Finding::skipped("the machine does not tell whether network time keeps its clock");
@@ -62,9 +70,33 @@ fn sync(scene: &Scene) -> Finding {
     }
 }
 
+/// Whether timesyncd has heard from its server lately; a node goes by the same (`io/synced.rs`).
+fn is_fresh(scene: &Scene) -> bool {
+    let touched = scene.host.metadata(SYNCHRONISED).and_then(|of| of.modified().ok());
+    let touched_us =
+        touched.and_then(|time| i64::try_from(time.duration_since(UNIX_EPOCH).ok()?.as_micros()).ok());
+    let silent_us = touched_us.map(|us| scene.wall.as_unix_micros().saturating_sub(us));
+    silent_us.is_some_and(|us| (0..=TIMESYNCD_SILENT_MAX_US).contains(&us))
+}
+
+/// The clock is kept. A node knows of chrony only if that answers on this machine.
+fn kept(scene: &Scene) -> Finding {
+    let what = format!("network time keeps it ({}){}", keeper(scene), chrony_offset(scene));
+    let listens = ["proc/net/udp", "proc/net/udp6"].iter().any(|table| {
+        let text = scene.host.text(table).unwrap_or_default();
+        text.lines().filter_map(|line| line.split_whitespace().nth(1)).any(|local| local.ends_with(NTP_PORT))
+    });
+    if !scene.host.exists(CHRONY) || is_fresh(scene) || listens {
+        return Finding::good(what);
+    }
+    Finding::note(format!(
+        "{what}, but does not answer on this machine, so that the node cannot know it is right"
+    ))
+    .and_next("echo 'allow 127/8' | sudo tee /etc/chrony/conf.d/pisink.conf; sudo systemctl restart chrony")
+}
+
 fn keeper(scene: &Scene) -> &'static str {
-    let runs =
-        [("run/chrony/chronyd.pid", "chrony"), ("run/ntpd.pid", "ntpd"), (SYNCHRONISED, "systemd-timesyncd")];
+    let runs = [(CHRONY, "chrony"), ("run/ntpd.pid", "ntpd"), (SYNCHRONISED, "systemd-timesyncd")];
     runs.iter()
         .find(|(path, _)| scene.host.exists(path))
         .map_or("who does it does not show", |(_, name)| name)
@@ -72,7 +104,7 @@ fn keeper(scene: &Scene) -> &'static str {
 
 /// How far off the clock is, which chrony knows: the fifth field of its report (chronyc(1), tracking).
 fn chrony_offset(scene: &Scene) -> String {
-    if !scene.host.exists("run/chrony/chronyd.pid") {
+    if !scene.host.exists(CHRONY) {
         return String::new();
     }
     let report = scene.host.tool(&["chronyc", "-c", "tracking"]).unwrap_or_default();
@@ -130,6 +162,8 @@ fn source(scene: &Scene) -> Option<Finding> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::cli::doctor::finding::Severity::{Failure, Good, Note, Skipped, Warning};
     use crate::cli::doctor::testkit::{Machine, NOON, assert_finding};
@@ -157,14 +191,18 @@ mod tests {
     fn network_time_is_told_with_who_keeps_it() {
         let mut machine = Machine::new();
         assert_finding(&sync(&machine.scene(&[])), Skipped, &["does not tell"]);
-        machine.put(SYNCHRONISED, "");
+        machine.put(SYNCHRONISED, "").touched(SYNCHRONISED, NOON - Duration::from_secs(2_048));
         assert_finding(&sync(&machine.scene(&[])), Good, &["systemd-timesyncd"]);
+        machine.touched(SYNCHRONISED, NOON - Duration::from_secs(7_200));
+        assert_finding(&sync(&machine.scene(&[])), Skipped, &["does not tell"]);
         machine.put("run/chrony/chronyd.pid", "7");
         machine.tool(ASKED, "NTP=yes\nNTPSynchronized=yes\n");
         machine.tool(
             "chronyc -c tracking",
             "C0248F82,192.36.143.130,2,1768867199.5,-0.000123456,0.0001,0.0002\n",
         );
+        assert_finding(&sync(&machine.scene(&[])), Note, &["chrony", "0.123 ms off", "allow 127/8"]);
+        machine.put("proc/net/udp", " sl local\n 1: 0100007F:007B 00000000:0000 07\n");
         assert_finding(&sync(&machine.scene(&[])), Good, &["chrony", "0.123 ms off"]);
     }
 

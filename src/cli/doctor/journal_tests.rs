@@ -27,7 +27,7 @@ fn store(machine: &Machine, count: i64) -> Store {
     for place in 0..count {
         let before_us = 1_000_000 + (count - 1 - place) * 1_000;
         let wall = WallTime::from_unix_micros(NOON.as_unix_micros() - before_us);
-        pack.push(&channel, wall, Instant::from_micros(place), Ok(20.0));
+        pack.push(&channel, wall, Instant::from_micros(place * 1_000), Ok(20.0));
     }
     if count > 0 {
         store.append(&pack).unwrap();

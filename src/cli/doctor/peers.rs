@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::finding::Finding;
 use super::limit::within;
-use super::ping::{self, Answer};
+use super::ping::{self, Answer, SILENT, Trouble};
 use super::scene::Scene;
 use super::words;
 use crate::io::RoleSettings;
@@ -19,6 +19,9 @@ const OFFSET_MAX_US: i64 = 1_000_000;
 /// A round trip longer than this is no local network's.
 const FAR: Duration = Duration::from_millis(250);
 
+/// What came of asking one peer.
+type Asked = Result<Answer, Trouble>;
+
 pub(super) fn check(scene: &Scene) -> Vec<Finding> {
     let peers = match &scene.settings.role {
         RoleSettings::Secondary => return vec![Finding::skipped("a secondary polls nobody")],
@@ -29,7 +32,7 @@ pub(super) fn check(scene: &Scene) -> Vec<Finding> {
         }
         RoleSettings::Primary { peers, .. } => peers,
     };
-    let answers: Vec<(String, Result<Answer, String>)> = peers.chunks(AT_ONCE).flat_map(ask_all).collect();
+    let answers: Vec<(String, Asked)> = peers.chunks(AT_ONCE).flat_map(ask_all).collect();
     let mut findings: Vec<Finding> =
         answers.iter().map(|(address, answer)| judge(address, answer.as_ref())).collect();
     findings.extend(twins(&answers));
@@ -37,14 +40,15 @@ pub(super) fn check(scene: &Scene) -> Vec<Finding> {
 }
 
 /// Asks these peers all at once; their answers in the order of the peers.
-fn ask_all(peers: &[String]) -> Vec<(String, Result<Answer, String>)> {
+fn ask_all(peers: &[String]) -> Vec<(String, Asked)> {
     let (to, from) = std::sync::mpsc::channel();
     for (at, peer) in peers.iter().enumerate() {
         let (to, peer) = (to.clone(), peer.clone());
         let ask = move || {
             let address = peer.clone();
-            let answer = within(PEER_LIMIT, move || ping::ask(&address))
-                .unwrap_or_else(|| Err(format!("no answer within {} s", PEER_LIMIT.as_secs())));
+            let answer = within(PEER_LIMIT, move || ping::ask(&address)).unwrap_or_else(|| {
+                Err(Trouble::new(format!("no answer within {} s", PEER_LIMIT.as_secs()), SILENT))
+            });
             // An error means that nobody waits any more.
             let _ = to.send((at, (peer, answer)));
         };
@@ -53,7 +57,9 @@ fn ask_all(peers: &[String]) -> Vec<(String, Result<Answer, String>)> {
     }
     drop(to);
     let mut answers: BTreeMap<usize, _> = from.iter().collect();
-    let not_asked = |peer: &String| (peer.clone(), Err("it could not be asked: no more threads".to_owned()));
+    let not_asked = |peer: &String| {
+        (peer.clone(), Err(Trouble::new("it could not be asked: no more threads", "end other programs")))
+    };
     peers
         .iter()
         .enumerate()
@@ -61,15 +67,10 @@ fn ask_all(peers: &[String]) -> Vec<(String, Result<Answer, String>)> {
         .collect()
 }
 
-fn judge(address: &str, answer: Result<&Answer, &String>) -> Finding {
+fn judge(address: &str, answer: Result<&Answer, &Trouble>) -> Finding {
     let answer = match answer {
         Ok(answer) => answer,
-        Err(why) => {
-            return Finding::failure(
-                format!("{address}: {why}"),
-                "is it on, and does pisink run there with --listen 0.0.0.0:PORT? `pisink doctor` there tells more",
-            );
-        }
+        Err(trouble) => return Finding::failure(format!("{address}: {}", trouble.why), trouble.next),
     };
     let node = answer.node.as_deref().unwrap_or("?");
     let mut what = format!("{address}: {node} answers in {}", words::span(answer.round_trip));
@@ -105,7 +106,7 @@ fn far(answer: &Answer, finding: Finding) -> Finding {
 }
 
 /// Peers with one journal: a copied card, or one node under two addresses.
-fn twins(answers: &[(String, Result<Answer, String>)]) -> Vec<Finding> {
+fn twins(answers: &[(String, Asked)]) -> Vec<Finding> {
     let mut by_journal: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for (address, answer) in answers {
         if let Ok(Answer { journal: Some(journal), .. }) = answer {

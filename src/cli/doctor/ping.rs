@@ -47,20 +47,43 @@ pub(super) struct ClockOffset {
     pub(super) synced: bool,
 }
 
-/// Asks the node at `address` (`HOST:PORT`); an error says what is wrong, without the address.
-pub(super) fn ask(address: &str) -> Result<Answer, String> {
-    let mut found = address.to_socket_addrs().map_err(|error| format!("its name is not found ({error})"))?;
-    let resolved = found.next().ok_or("its name has no address")?;
+/// Why there is no answer, and what to do about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Trouble {
+    pub(super) why: String,
+    pub(super) next: &'static str,
+}
+
+/// What to do about a name that nobody knows, a node that does not answer, and something that is no node.
+const NAME: &str = "write its IP address in the config, or NAME.local where avahi-daemon runs on both";
+pub(super) const SILENT: &str = "is it on and in this network (ping it)? `pisink doctor` there tells more";
+const REFUSED: &str = "start pisink there, with listen = \"0.0.0.0:PORT\"; `pisink doctor` there tells more";
+const STRANGER: &str =
+    "look at the port in the config; `sudo pisink doctor --only port` there names who has it";
+
+impl Trouble {
+    pub(super) fn new(why: impl Into<String>, next: &'static str) -> Self {
+        Self { why: why.into(), next }
+    }
+}
+
+/// Asks the node at `address` (`HOST:PORT`).
+pub(super) fn ask(address: &str) -> Result<Answer, Trouble> {
+    let unknown = |error| Trouble::new(format!("its name is not found ({error})"), NAME);
+    let mut found = address.to_socket_addrs().map_err(unknown)?;
+    let resolved = found.next().ok_or_else(|| Trouble::new("its name has no address", NAME))?;
     let stream = TcpStream::connect_timeout(&resolved, WAIT).map_err(|error| match error.kind() {
-        std::io::ErrorKind::ConnectionRefused => "nobody listens there (connection refused)".to_owned(),
-        std::io::ErrorKind::TimedOut => format!("no answer from {resolved} within {} s", WAIT.as_secs()),
-        _ => format!("no connection to {resolved} ({error})"),
+        ErrorKind::ConnectionRefused => Trouble::new("nobody listens there (connection refused)", REFUSED),
+        ErrorKind::TimedOut => {
+            Trouble::new(format!("no answer from {resolved} within {} s", WAIT.as_secs()), SILENT)
+        }
+        _ => Trouble::new(format!("no connection to {resolved} ({error})"), SILENT),
     })?;
     let set_up = stream
         .set_read_timeout(Some(WAIT))
         .and_then(|()| stream.set_write_timeout(Some(WAIT)))
         .and_then(|()| stream.set_nodelay(true));
-    set_up.map_err(|error| error.to_string())?;
+    set_up.map_err(|error| broken(&error))?;
     let mut link = Link { stream, decoder: LineDecoder::default(), input: Vec::new() };
     let mut best: Option<Answer> = None;
     for number in 1..=PINGS {
@@ -85,7 +108,7 @@ struct Link {
 }
 
 impl Link {
-    fn ping(&mut self, number: usize) -> Result<(Duration, Option<ClockOffset>), String> {
+    fn ping(&mut self, number: usize) -> Result<(Duration, Option<ClockOffset>), Trouble> {
         let (sent, begun) = (io::now().wall, Instant::now());
         let pong = self.ask(number, Body::Ping)?;
         let round_trip = begun.elapsed();
@@ -96,44 +119,52 @@ impl Link {
     }
 
     /// Sends a question and waits for what answers it: a PONG, a STATUS, or an ERROR, which is one.
-    fn ask(&mut self, id: usize, body: Body) -> Result<Body, String> {
+    fn ask(&mut self, id: usize, body: Body) -> Result<Body, Trouble> {
         let message = Message { id: id.to_string(), to: None, sender: None, timestamp: None, body };
         let mut bytes = Vec::new();
         wire::encode(&message, WallTime::default(), &mut bytes);
-        self.stream.write_all(&bytes).map_err(|error| format!("the connection broke ({error})"))?;
+        self.stream.write_all(&bytes).map_err(|error| broken(&error))?;
         for _ in 0..STRANGE_MAX {
             let answer = self.message()?;
             match answer.body {
                 Body::Pong(_) | Body::Status(_) if answer.id == message.id => return Ok(answer.body),
-                Body::Error { re, text } if re == message.id => return Err(format!("it refuses: {text}")),
+                Body::Error { re, text } if re == message.id => {
+                    return Err(Trouble::new(format!("it refuses: {text}"), STRANGER));
+                }
                 _ => {}
             }
         }
-        Err("what listens there is no pisink: it says other things than it is asked".to_owned())
+        Err(Trouble::new("what listens there is no pisink: it says other things than it is asked", STRANGER))
     }
 
-    fn message(&mut self) -> Result<Message, String> {
+    fn message(&mut self) -> Result<Message, Trouble> {
         let mut piece = [0; PIECE_BYTES];
         for _ in 0..PIECES_MAX {
             let mut rest = self.input.as_slice();
             let found = self.decoder.next(&mut rest);
             self.input = rest.to_vec();
             if let Some(message) = found {
-                return message.map_err(|error| format!("what listens there is no pisink: it says {error}"));
+                let stranger = |error| format!("what listens there is no pisink: it says {error}");
+                return message.map_err(|error| Trouble::new(stranger(error), STRANGER));
             }
             let count = match self.stream.read(&mut piece) {
-                Ok(0) => return Err("it closed the connection: is that a pisink?".to_owned()),
+                Ok(0) => return Err(Trouble::new("it closed the connection: is that a pisink?", STRANGER)),
                 Ok(count) => count,
                 Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
-                    let wait_s = WAIT.as_secs();
-                    return Err(format!("it took the connection, but does not answer within {wait_s} s"));
+                    let why =
+                        format!("it took the connection, but does not answer within {} s", WAIT.as_secs());
+                    return Err(Trouble::new(why, STRANGER));
                 }
-                Err(error) => return Err(format!("the connection broke ({error})")),
+                Err(error) => return Err(broken(&error)),
             };
             self.input.extend_from_slice(piece.get(..count).unwrap_or_default());
         }
-        Err("it sends without an end".to_owned())
+        Err(Trouble::new("it sends without an end", STRANGER))
     }
+}
+
+fn broken(error: &std::io::Error) -> Trouble {
+    Trouble::new(format!("the connection broke ({error})"), SILENT)
 }
 
 /// The offset from the four times of one exchange: sent and back by this wall clock, and the other's two.

@@ -1,6 +1,6 @@
 //! What people and programs see of the findings.
 
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 
 use anyhow::Result;
 use serde_json::{Value as Json, json};
@@ -25,14 +25,6 @@ fn mark(severity: Severity) -> (&'static str, &'static str) {
         Severity::Failure => ("FAIL", "1;31"),
         Severity::Skipped => ("skip", "2"),
     }
-}
-
-/// Whether colours are wanted: on a terminal, unless the user says no (no-color.org).
-pub(super) fn wants_colour() -> bool {
-    let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-    std::io::stdout().is_terminal()
-        && !is_set("NO_COLOR")
-        && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
 }
 
 /// One finding: a line, and a second one with what to do next.

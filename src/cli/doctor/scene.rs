@@ -33,6 +33,8 @@ pub(super) enum Config {
     None,
     /// This file.
     Read(PathBuf),
+    /// This file, which this user may not read, so that the settings are flags and defaults.
+    Hidden(PathBuf),
     /// This file cannot be used, so that the settings are flags and defaults.
     Bad {
         /// The file.

@@ -47,6 +47,10 @@ pub(super) fn check_config(scene: &Scene) -> Vec<Finding> {
             .and_next(format!(
                 "pisink init writes one; {DEFAULT_CONFIG} is found by itself, others by --config"
             )),
+        Config::Hidden(path) => Finding::warning(
+            format!("this user may not read {}: {sum}", path.display()),
+            "sudo pisink doctor",
+        ),
         Config::Bad { path, why } => Finding::failure(
             why.clone(),
             format!("mend {}; until then, flags and defaults are looked at ({sum})", path.display()),
@@ -134,6 +138,8 @@ mod tests {
         assert_one(&check_config(&scene), Note, &["secondary, 1 chip(s)", "pisink init"]);
         scene.config = Config::Read("/etc/pisink/pisink.toml".into());
         assert_one(&check_config(&scene), Good, &["/etc/pisink/pisink.toml: secondary"]);
+        scene.config = Config::Hidden("/etc/pisink/pisink.toml".into());
+        assert_one(&check_config(&scene), Warning, &["may not read", "sudo pisink doctor"]);
         scene.config = Config::Bad { path: "a.toml".into(), why: "a.toml:3: unknown key".into() };
         assert_one(&check_config(&scene), Failure, &["a.toml:3: unknown key", "mend a.toml"]);
     }

@@ -62,11 +62,12 @@ fn judge(free: u64, whole: u64, stats: Option<&Stats>, settings: &Settings) -> F
         return Finding::failure(what, ADVICE);
     }
     if !is_bounded {
-        let fits = used.saturating_add(free.saturating_sub(WARNING_BYTES));
+        // What other programs may want stays free.
+        let fits = used.saturating_add(free.saturating_sub(WARNING_BYTES.min(free / 5)));
         let next = format!(
             "the store may grow to {} (keep_size), which is not there: give keep_size {} or less",
             words::bytes(settings.keep_bytes as f64),
-            words::bytes(fits.max(FAILURE_BYTES) as f64)
+            words::bytes(fits as f64)
         );
         return Finding::warning(what, next);
     }
@@ -186,9 +187,11 @@ mod tests {
         let machine = Machine::new();
         let scene = machine.scene(&["sht3x@0x44"]);
         let found = judge(2 * GB, 8 * GB, None, &scene.settings);
-        assert_finding(&found, Warning, &["disk is full in", "keep_size 1.5 GB or less"]);
+        assert_finding(&found, Warning, &["disk is full in", "keep_size 1.6 GB or less"]);
         let found = judge(63_000_000, 8 * GB, None, &scene.settings);
         assert_finding(&found, Failure, &["63.0 MB free", "journalctl --vacuum"]);
+        let found = judge(480_000_000, GB, None, &scene.settings);
+        assert_finding(&found, Warning, &["keep_size 384.0 MB or less"]);
         let mut small = machine.scene(&[]);
         small.settings.keep_bytes = 100_000_000;
         assert_finding(&judge(400_000_000, 8 * GB, None, &small.settings), Warning, &["400.0 MB free"]);

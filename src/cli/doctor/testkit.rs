@@ -8,7 +8,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use pisink_sensors::bus::{self, BusSpec, OpenError, Simulation};
 use pisink_sensors::catalogue::ChipSpec;
@@ -60,6 +60,14 @@ impl Machine {
 
     pub(super) fn mode(&self, path: &str, mode: u32) -> &Self {
         fs::set_permissions(self.path(path), fs::Permissions::from_mode(mode)).unwrap();
+        self
+    }
+
+    /// The time at which a file was last written.
+    pub(super) fn touched(&self, path: &str, at: WallTime) -> &Self {
+        let since = Duration::from_micros(at.as_unix_micros().unsigned_abs());
+        let file = fs::File::options().write(true).open(self.path(path)).unwrap();
+        file.set_modified(UNIX_EPOCH + since).unwrap();
         self
     }
 

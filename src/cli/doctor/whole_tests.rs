@@ -17,7 +17,9 @@ fn well() -> Machine {
     pi.put(&format!("{node}/compatible"), b"brcm,bcm2711-i2c\0brcm,bcm2835-i2c\0");
     pi.put("sys/devices/platform/soc/soc:firmware/get_throttled", "0\n");
     pi.dir("data").put("proc/mounts", "/dev/mmcblk0p2 / ext4 rw,noatime 0 0\n");
-    pi.put("run/systemd/timesync/synchronized", "").put("etc/fake-hwclock.data", "2026-06-01 11:17:01\n");
+    let synchronised = "run/systemd/timesync/synchronized";
+    pi.put(synchronised, "").touched(synchronised, super::testkit::NOON);
+    pi.put("etc/fake-hwclock.data", "2026-06-01 11:17:01\n");
     pi.put("sys/devices/system/clocksource/clocksource0/current_clocksource", "arch_sys_counter\n");
     pi.dir("sys/class/net/wlan0/wireless").put("sys/class/net/wlan0/operstate", "up\n");
     pi.put("proc/net/wireless", "head\nhead\n wlan0: 0000   54.  -56.  -256        0\n");
@@ -27,6 +29,16 @@ fn well() -> Machine {
     let said = "LoadState=loaded\nActiveState=inactive\nUnitFileState=enabled\n";
     pi.tool(&format!("systemctl show pisink.service {asked}"), said);
     pi
+}
+
+#[test]
+fn a_relative_folder_of_the_services_config_is_where_the_service_runs() {
+    let service = Config::Read(DEFAULT_CONFIG.into());
+    let place = |config: &Config, path: &str| in_service_dir(config, path.into()).display().to_string();
+    assert_eq!(place(&service, "pisink-data"), "/var/lib/pisink/pisink-data");
+    assert_eq!(place(&service, "/srv/data"), "/srv/data");
+    assert_eq!(place(&Config::Read("site.toml".into()), "data"), "data");
+    assert_eq!(place(&Config::None, "data"), "data");
 }
 
 fn report(scene: Scene) -> (String, Findings) {

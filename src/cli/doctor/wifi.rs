@@ -11,6 +11,13 @@ const BAD_DBM: f64 = -85.0;
 const SIGNAL_ADVICE: &str =
     "move the Pi or its antenna, or take the 2.4 GHz band; see `iw dev` and `/proc/net/wireless`";
 
+/// Where `scripts/adhoc` keeps what it did, until the next boot and for good.
+const APPLIED: [&str; 2] = ["run/pisink-adhoc", "var/lib/pisink-adhoc"];
+/// The network that it makes unless told otherwise: 10.77.0.0/16.
+const NETWORK: &str = "10.77.";
+const ALONE_ADVICE: &str =
+    "see that the others are near, and have the same --ssid, --channel and passphrase (scripts/adhoc)";
+
 /// What a Wi-Fi interface does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Mode {
@@ -134,34 +141,46 @@ fn signal_dbm(scene: &Scene, name: &str) -> Option<f64> {
 
 /// Links without infrastructure: an address, and somebody at the other end.
 pub(super) fn check_adhoc(scene: &Scene) -> Vec<Finding> {
-    let is_own = |name: &String| matches!(mode(scene, name), Mode::AccessPoint | Mode::AdHoc);
-    let names: Vec<String> = interfaces(scene).into_iter().filter(is_own).collect();
-    if names.is_empty() {
-        return vec![Finding::skipped("no Wi-Fi of its own: no interface is ad-hoc or an access point")];
+    let findings: Vec<Finding> = interfaces(scene).iter().filter_map(|name| adhoc(scene, name)).collect();
+    match (findings.is_empty(), APPLIED.iter().any(|folder| scene.host.exists(folder))) {
+        (true, false) => vec![Finding::skipped("no Wi-Fi without infrastructure here")],
+        (true, true) => vec![Finding::failure(
+            "scripts/adhoc was applied here, but no interface is in its network",
+            "sudo scripts/adhoc --undo, then --apply again; it says what it does",
+        )],
+        (false, _) => findings,
     }
-    names.iter().map(|name| adhoc(scene, name)).collect()
 }
 
-fn adhoc(scene: &Scene, name: &str) -> Finding {
-    let kind = if mode(scene, name) == Mode::AdHoc { "ad-hoc" } else { "an access point" };
-    let brief = scene.host.tool(&["ip", "-4", "-brief", "address", "show", "dev", name]).unwrap_or_default();
-    // NAME STATE ADDRESS/BITS...
-    let Some(address) = brief.split_whitespace().nth(2) else {
-        return Finding::failure(
-            format!("{name} is {kind}, but has no IPv4 address: nobody reaches this node by it"),
-            "scripts/adhoc --apply gives it one",
-        );
+/// One interface; `None` where it is a station of somebody else's network.
+fn adhoc(scene: &Scene, name: &str) -> Option<Finding> {
+    let mode = mode(scene, name);
+    let address = address(scene, name);
+    let kind = match mode {
+        Mode::AdHoc => "a member of an ad-hoc cell",
+        Mode::AccessPoint => "an access point",
+        Mode::Managed | Mode::Unknown => {
+            address.as_ref().filter(|address| address.starts_with(NETWORK))?;
+            "a station in the site's own network"
+        }
     };
+    let Some(address) = address else {
+        return Some(Finding::failure(
+            format!("{name} is {kind}, but has no IPv4 address: nobody reaches this node by it"),
+            "sudo scripts/adhoc --undo, then --apply again, gives it one",
+        ));
+    };
+    // A station's one neighbour is its access point.
     let dump = scene.host.tool(&["iw", "dev", name, "station", "dump"]).unwrap_or_default();
     let others = dump.lines().filter(|line| line.starts_with("Station ")).count();
     let what = format!("{name} is {kind} at {address}, with {others} other(s) on the link");
-    if others == 0 {
-        return Finding::warning(
-            what,
-            "see that the others have the same network name, channel and key (scripts/adhoc prints them), and are near",
-        );
-    }
-    Finding::good(what)
+    Some(if others > 0 { Finding::good(what) } else { Finding::warning(what, ALONE_ADVICE) })
+}
+
+/// An interface's IPv4 address and the bits of its network; the tool says NAME STATE ADDRESS/BITS.
+fn address(scene: &Scene, name: &str) -> Option<String> {
+    let brief = scene.host.tool(&["ip", "-4", "-brief", "address", "show", "dev", name])?;
+    Some(brief.split_whitespace().nth(2)?.to_owned())
 }
 
 #[cfg(test)]

@@ -22,7 +22,7 @@ fn a_machine_without_wifi_is_passed_over() {
     let machine = Machine::new();
     machine.dir("sys/class/net/eth0");
     assert_one(&check(&machine.scene(&[])), Skipped, &["no Wi-Fi"]);
-    assert_one(&check_adhoc(&machine.scene(&[])), Skipped, &["no Wi-Fi of its own"]);
+    assert_one(&check_adhoc(&machine.scene(&[])), Skipped, &["without infrastructure"]);
 }
 
 #[test]
@@ -73,10 +73,32 @@ fn a_link_without_infrastructure_has_an_address_and_others() {
     let mut machine = machine("-50.");
     machine.tool(INFO, "Interface wlan0\n\tifindex 3\n\ttype IBSS\n");
     assert_one(&check_adhoc(&machine.scene(&[])), Failure, &["no IPv4 address", "scripts/adhoc"]);
-    machine.tool("ip -4 -brief address show dev wlan0", "wlan0            UP             10.77.0.3/24 \n");
-    assert_one(&check_adhoc(&machine.scene(&[])), Warning, &["ad-hoc at 10.77.0.3/24", "0 other"]);
+    machine.tool("ip -4 -brief address show dev wlan0", "wlan0            UP             10.77.1.3/16 \n");
+    assert_one(
+        &check_adhoc(&machine.scene(&[])),
+        Warning,
+        &["ad-hoc cell at 10.77.1.3/16", "0 other", "--channel"],
+    );
     let dump =
         "Station 02:00:00:00:01:00 (on wlan0)\n\tsignal: -50 dBm\nStation 02:00:00:00:02:00 (on wlan0)\n";
     machine.tool("iw dev wlan0 station dump", dump).tool(INFO, "\ttype AP\n");
-    assert_one(&check_adhoc(&machine.scene(&[])), Good, &["an access point at 10.77.0.3/24", "2 other"]);
+    assert_one(&check_adhoc(&machine.scene(&[])), Good, &["an access point at 10.77.1.3/16", "2 other"]);
+}
+
+#[test]
+fn a_station_of_the_sites_own_access_point_is_on_the_link_too() {
+    let mut machine = machine("-50.");
+    machine.tool(INFO, "\ttype managed\n");
+    machine.tool("ip -4 -brief address show dev wlan0", "wlan0 UP 192.168.1.7/24 \n");
+    assert_one(&check_adhoc(&machine.scene(&[])), Skipped, &["without infrastructure"]);
+    machine.dir("run/pisink-adhoc");
+    assert_one(&check_adhoc(&machine.scene(&[])), Failure, &["was applied", "--undo"]);
+    machine.tool("ip -4 -brief address show dev wlan0", "wlan0 UP 10.77.1.7/16 \n");
+    assert_one(
+        &check_adhoc(&machine.scene(&[])),
+        Warning,
+        &["a station in the site's own network", "0 other"],
+    );
+    machine.tool("iw dev wlan0 station dump", "Station 02:00:00:00:01:00 (on wlan0)\n");
+    assert_one(&check_adhoc(&machine.scene(&[])), Good, &["10.77.1.7/16, with 1 other"]);
 }

@@ -63,7 +63,7 @@ pub(super) enum Beyond {
 /// The pieces through `anchors`, which are in order of their monotonic moments, each once.
 pub(super) fn curve(anchors: &[Anchor], beyond: Beyond, source: TimeSource) -> Vec<Piece> {
     let kept = believed(anchors);
-    let ([first, ..], [.., last]) = (&kept[..], &kept[..]) else { return Vec::new() };
+    let (Some(first), Some(last)) = (kept.first(), kept.last()) else { return Vec::new() };
     let piece = |from_us, (mono_us, time_us), rate_ppb, error_us: i64, growth_ppb| {
         let error_us = Some(error_us.saturating_add(ROUNDING_US));
         Piece { from_us, mono_us, time_us, rate_ppb, error_us, growth_ppb, source }
@@ -75,11 +75,11 @@ pub(super) fn curve(anchors: &[Anchor], beyond: Beyond, source: TimeSource) -> V
         _ => (0, DRIFT_MAX_PPB),
     };
     let (rate_ppb, growth_ppb) = outside(first, kept.iter().find(|anchor| is_step(anchor)).unwrap_or(last));
-    let first = first.0;
+    let begin = first.0;
     let mut pieces =
-        vec![piece(i64::MIN, (first.mono_us, first.time_us), rate_ppb, first.error_us, growth_ppb)];
+        vec![piece(i64::MIN, (begin.mono_us, begin.time_us), rate_ppb, begin.error_us, growth_ppb)];
     // Where the piece before ends, which rounding may put a microsecond late: the next one begins there.
-    let mut reached_us = first.time_us;
+    let mut reached_us = begin.time_us;
     for (at, (anchor, join)) in kept.iter().enumerate() {
         let start_us = anchor.time_us.max(reached_us);
         if anchor.until_us > anchor.mono_us {
@@ -101,7 +101,7 @@ pub(super) fn curve(anchors: &[Anchor], beyond: Beyond, source: TimeSource) -> V
     }
     if last.0.until_us < i64::MAX {
         let from = kept.iter().rposition(is_step).and_then(|step| kept.get(step + 1));
-        let (rate_ppb, growth_ppb) = outside(from.unwrap_or(&kept[0]), last);
+        let (rate_ppb, growth_ppb) = outside(from.unwrap_or(first), last);
         let last = last.0;
         pieces.push(piece(last.until_us, (last.until_us, reached_us), rate_ppb, last.error_us, growth_ppb));
     }

@@ -56,8 +56,8 @@ const GROW_POINTS: usize = 1024;
 type Points = Vec<(WallTime, Value)>;
 
 impl Reader {
-    /// All wanted readings as series, ordered by channel and journal. Readings of a clock that was never set have no place
-    /// beside others, and are left out and counted; if there are no others, they are what is wanted.
+    /// All wanted readings as series, ordered by channel and journal. Readings of a clock that was never set have no
+    /// place beside others, and are left out and counted; if there are no others, they are what is wanted.
     pub fn series(&self, filter: &Filter) -> Result<Vec<ChannelSeries>, StoreError> {
         let channels = self.channels(filter)?;
         let mut lists: BTreeMap<(i64, JournalId), (Points, Dates)> = BTreeMap::new();

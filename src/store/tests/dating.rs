@@ -373,8 +373,10 @@ proptest! {
         let sql = "SELECT time_us, time_source, time_error_s, mono_us, boot FROM readings ORDER BY seq";
         let mut statement = store.db.prepare(sql).unwrap();
         type Row = (f64, String, Option<f64>, i64, String);
-        let rows = statement.query_map([], |row| Ok((number(row.get_ref(0)?), row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?)));
-        let rows: Vec<Row> = rows.unwrap().collect::<Result<_, _>>().unwrap();
+        let row = |row: &rusqlite::Row<'_>| {
+            Ok((number(row.get_ref(0)?), row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?))
+        };
+        let rows: Vec<Row> = statement.query_map([], row).unwrap().collect::<Result<_, _>>().unwrap();
         prop_assert_eq!(rows.len(), seen.len());
         for ((mono, dated), (time_us, source, error_s, mono_us, boot)) in seen.into_iter().zip(rows) {
             prop_assert_eq!((mono.as_micros(), boot), (mono_us, BootId(7).to_string()));
@@ -388,7 +390,8 @@ proptest! {
             prop_assert!(off.abs() <= 1e-6_f64.max(near), "{:?} {:?}", error, error_s);
         }
         let holds: bool = store.db.query_row(
-            "SELECT min(time_us) >= (SELECT min(min_time_us) FROM piece) AND max(time_us) <= (SELECT max(max_time_us) FROM piece)
+            "SELECT min(time_us) >= (SELECT min(min_time_us) FROM piece)
+             AND max(time_us) <= (SELECT max(max_time_us) FROM piece)
              FROM readings", [], |row| row.get(0)).unwrap();
         prop_assert!(holds, "pieces say where the readings of some time are");
     }

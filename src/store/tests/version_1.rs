@@ -26,10 +26,12 @@ fn old_file(dir: &Path) {
     let (id, version) = (schema::APPLICATION_ID, 1);
     db.execute_batch(&format!(
         "PRAGMA application_id = {id}; PRAGMA user_version = {version}; PRAGMA journal_mode = WAL;
-         INSERT INTO channel VALUES (1, 'pi-1', 'sht3x-44', 'temperature', 'Cel'), (2, 'pi-1', 'sht3x-44', 'humidity', '%RH');
+         INSERT INTO channel VALUES (1, 'pi-1', 'sht3x-44', 'temperature', 'Cel'),
+             (2, 'pi-1', 'sht3x-44', 'humidity', '%RH');
          INSERT INTO source VALUES (1, 'sink', '000000000000000a', 1, 40, 33, {DAY} + 33000000, {DAY} + 40000000),
              (2, 'pi-1', '0000000000000002', 0, 90, 81, {DAY} + 81000000, {DAY} + 90000000),
-             (3, 'script', '0000000000000003', 0, 16, NULL, NULL, NULL), (4, 'empty', '0000000000000004', 0, 7, NULL, NULL, NULL);
+             (3, 'script', '0000000000000003', 0, 16, NULL, NULL, NULL),
+             (4, 'empty', '0000000000000004', 0, 7, NULL, NULL, NULL);
          INSERT INTO boot VALUES (1, 1, printf('%032d', 1)), (1, 25, printf('%032d', 2)), (2, 1, printf('%032d', 7)),
              (3, 1, printf('%032d', 8)), (4, 1, printf('%032d', 9));
          INSERT INTO span VALUES (1, 1, 16, 0, {DAY}), (1, 17, 32, {DAY}, {DAY} + 32000000), (2, 33, 48, {DAY}, {DAY}),
@@ -52,8 +54,11 @@ fn old_file(dir: &Path) {
     db.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
 }
 
+/// Source, place, time, and value or ERR.
+type Stamped = (i64, i64, i64, Option<f64>, Option<i64>);
+
 /// Every reading as the file has it, in whatever version.
-fn stamps(dir: &Path) -> Vec<(i64, i64, i64, Option<f64>, Option<i64>)> {
+fn stamps(dir: &Path) -> Vec<Stamped> {
     let db = Connection::open(dir.join(FILE_NAME)).unwrap();
     let mut statement =
         db.prepare("SELECT source, seq, time_us, value, err FROM reading ORDER BY source, seq").unwrap();
