@@ -15,6 +15,8 @@ KEYRINGS = ("/usr/share/keyrings/debian-archive-keyring.gpg", "/usr/share/keyrin
 DPKG_STATUS = "/var/lib/dpkg/status"
 # What a release line of Debian's own archive may be called, beside the code name.
 RELATIVE_SUITES = {"oldoldstable", "oldstable", "stable", "testing", "unstable", "sid"}
+# Releases whose QEMU has no I2C on the Pi. Testing and unstable have no backports to ask for.
+WANT_BACKPORTS = {"bookworm"}
 
 INST = re.compile(r"^Inst (?P<name>\S+) (?:\[[^\]]*\] )?\((?P<version>\S+) .*\[(?P<arch>\w+)\]\)")
 
@@ -44,14 +46,14 @@ def debian_sources(targets, codename):
 
 
 def sources_text(sources, codename, architectures, keyring):
-    """A deb822 file for these archives, and the backports of the first one as an archive of their own."""
+    """A deb822 file for these archives; where Debian's own QEMU is too old, with the backports of the first one."""
 
     def stanza(uri, suite):
         signed = f"Signed-By: {keyring}\n" if keyring else ""
         return f"Types: deb\nURIs: {uri}\nSuites: {suite}\nComponents: main\nArchitectures: {architectures}\n{signed}"
 
     base = next((uri for uri, release in sources if release in RELATIVE_SUITES | {codename}), None)
-    backports = [(base, f"{codename}-backports")] if base else []
+    backports = [(base, f"{codename}-backports")] if base and codename in WANT_BACKPORTS else []
     return "\n".join(stanza(uri, release) for uri, release in [*sources, *backports])
 
 

@@ -82,6 +82,10 @@ class Sources(unittest.TestCase):
         self.assertIn("URIs: http://mirror/debian/\nSuites: bookworm-backports\n", text)
         self.assertEqual(text.count("Signed-By: /keys"), 4)
 
+    def test_newer_releases_need_no_backports(self):
+        sources = [("http://mirror/debian/", "trixie")]
+        self.assertEqual(apt.sources_text(sources, "trixie", "arm64", None).count("Types: deb"), 1)
+
 
 class Modules(unittest.TestCase):
     NEEDS = MappingProxyType({"ext4": ["jbd2", "crc16"], "cdc_ether": ["usbnet"], "usbnet": ["mii", "usbcore"]})

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::curve::{Anchor, Beyond, curve};
 use super::relation::{Quality, Relation, micros};
-use super::{Piece, saturated};
+use super::{BILLION, DRIFT_MAX_PPB, Piece, saturated};
 use crate::model::{ClockLink, ClockMark, TimeSource};
 
 /// What is known of one boot of one machine.
@@ -60,7 +60,29 @@ fn best(known: &Knowledge, here: &BTreeMap<OwnBoot, Relation>) -> Option<(Qualit
         let error_us = saturated(i128::from(micros(link.error)) + i128::from(error_us.unwrap_or(0)));
         anchors.insert(mono_us, Anchor { mono_us, until_us: mono_us, time_us, error_us });
     }
-    Some((quality, anchors.into_values().collect()))
+    Some((quality, sharpest(anchors.into_values().collect())))
+}
+
+/// Without the links whose moment another one tells better, drift and all: the first exchange with a machine that has
+/// just started can take a hundred times as long as the second, and would bend the line between the two.
+fn sharpest(mut anchors: Vec<Anchor>) -> Vec<Anchor> {
+    // Once from each end. Errors grow alike, so the one that told best is the one to ask until another tells better.
+    for _ in 0..2 {
+        let mut best: Option<Anchor> = None;
+        anchors.retain(|anchor| {
+            let told = best.map(|best| {
+                let away = i128::from(anchor.mono_us.abs_diff(best.mono_us));
+                i128::from(best.error_us) + away * i128::from(DRIFT_MAX_PPB) / BILLION
+            });
+            let is_sharp = told.is_none_or(|error_us| i128::from(anchor.error_us) <= error_us);
+            if is_sharp {
+                best = Some(*anchor);
+            }
+            is_sharp
+        });
+        anchors.reverse();
+    }
+    anchors
 }
 
 fn unknown(mut pieces: Vec<Piece>) -> Vec<Piece> {

@@ -103,6 +103,24 @@ fn a_clock_that_comes_back_to_ntp_is_right_on_both_sides_and_in_between() {
 }
 
 #[test]
+fn a_slow_exchange_bends_nothing_between_quick_ones() {
+    // As an emulated Pi gave them: the first answer took 1.7 s, and told the time wrong by 0.25 s.
+    let slow = |mono_us: i64| link(mono_us, mono_us - S / 4, 851 * MS);
+    let quick = |mono_us: i64| link(mono_us, mono_us, 3 * MS);
+    let links = [(1, slow(64 * S)), (1, quick(74 * S)), (1, quick(119 * S)), (1, slow(128 * S))];
+    let pieces = other(&[], &links, &[&[mark(0, DAY, None)]]);
+    assert_sound(&pieces);
+    for mono_us in [60 * S, 64 * S, 70 * S, 74 * S, 100 * S, 119 * S, 128 * S] {
+        let (time_us, error_us, source) = at(&pieces, mono_us);
+        assert_eq!((time_us, source), (DAY + mono_us, TimeSource::Sink));
+        assert!(error_us.unwrap() <= 3 * MS + 14 * 300 + MS + 9, "{mono_us}: {error_us:?}");
+    }
+    // Alone, or far from any other, it is better than nothing.
+    let far = other(&[], &[(1, slow(64 * S)), (1, quick(3 * HOUR))], &[&[mark(0, DAY, None)]]);
+    assert_eq!(at(&far, 64 * S).0, DAY + 64 * S - S / 4);
+}
+
+#[test]
 fn what_two_synchronised_clocks_say_differently_costs_little() {
     // 40 ms back, while both claim a millisecond: time stands still for a moment, and the days before stay right.
     let marks = [mark(0, DAY, Some(1000)), mark(HOUR, DAY + HOUR - 40 * MS, Some(1000))];
