@@ -198,6 +198,7 @@ fn without_a_terminal_flags_are_taken_and_nothing_is_waited_for() {
     let config = std::fs::read_to_string(dir.path().join("pisink.toml")).unwrap();
     for line in [
         "role = \"primary\"",
+        "plots = \"plots\"",
         "name = \"sink\"",
         "listen = \"0.0.0.0:7002\"",
         "data = \"d\"",

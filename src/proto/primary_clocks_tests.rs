@@ -77,6 +77,17 @@ fn only_the_peer_that_a_journal_comes_from_dates_it() {
     rig.answer_with_clock(1, &own, 3);
     let boots: Vec<u128> = rig.links().iter().map(|(_, _, link)| link.boot.0).collect();
     assert_eq!(boots, [1], "neither a copy of its card nor this node itself");
+
+    // One that was met under its own journal, and now has the card of the other.
+    let mut rig = Rig::up(config(2));
+    rig.answer_with_clock(0, &node, 1);
+    rig.answer_with_clock(1, &far(1, 0), 2);
+    rig.run(INTERVAL);
+    rig.answer_with_clock(1, &Far { node: name("pi-1"), ..node }, 2);
+    rig.run(INTERVAL);
+    rig.answer_with_clock(1, &Far { node: name("pi-1"), ..far(0, 0) }, 2);
+    let met: Vec<(JournalId, u128)> = rig.links().iter().map(|(_, of, link)| (*of, link.boot.0)).collect();
+    assert_eq!(met, [(JournalId(1), 1), (JournalId(2), 2)]);
 }
 
 #[test]
