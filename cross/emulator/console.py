@@ -8,7 +8,6 @@ from .errors import Failed
 
 # Most that is kept of a console, in lines; a guest in a loop must not fill this machine's memory.
 LINES_MAX = 200_000
-END = re.compile(r"@end (\d+) (\d+)$")
 
 
 class Console:
@@ -84,4 +83,4 @@ class Console:
 
 def gathered(lines):
     """A command's output: the lines that are no marks."""
-    return "".join(f"{line}\n" for line in lines if not line.startswith("@") or END.search(line))
+    return "".join(f"{line}\n" for line in lines if not line.startswith("@"))

@@ -50,9 +50,9 @@ def measure(bench):
         "timeout 60 sh -c 'until pisink export --data /data/pisink 2>/dev/null | grep -q figure; do sleep 0.1; done'",
         90,
     )
-    # Before, QEMU would take the sink's connections and keep them waiting, which no network does.
-    pi.make_reachable()
     up = pi.network_up()
+    # Any sooner, and QEMU would take a connection while nobody is there, and keep it waiting, which no network does.
+    pi.make_reachable()
     count = waiting.until(lambda: stored(database), LIMIT_S, "the first reading at the sink", LOOK_EVERY_S)
     return up - switched_on, time.monotonic() - up, count
 
