@@ -110,6 +110,7 @@ fn trouble(error: &StoreError) -> Finding {
         StoreError::OlderSchema { .. } => "start the node once",
         StoreError::Denied { .. } | StoreError::File { .. } => "look again with `sudo pisink doctor`",
         StoreError::NotAStore { .. } => "give --data another folder",
+        StoreError::Empty { .. } => "look again in a moment; if it stays so, start the node",
         StoreError::Busy { .. } => "end the other program's transaction, then look again",
         _ => "look at `dmesg | grep -i -e mmc -e ext4`; if the card fails, copy it to a new one",
     };

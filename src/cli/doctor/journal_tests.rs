@@ -102,7 +102,7 @@ fn an_end_that_is_missing_is_damage() {
 fn what_is_no_store_and_what_was_moved_aside_are_told() {
     let machine = Machine::new();
     machine.put("data/pisink.sqlite", "");
-    assert_one(&check(&machine.scene(&[])), Failure, &["not a pisink store"]);
+    assert_one(&check(&machine.scene(&[])), Failure, &["nothing is in", "look again"]);
     machine.put("data/pisink.sqlite", "no database at all, but long enough to be looked at as one");
     assert_one(&check(&machine.scene(&[])), Failure, &["damaged"]);
     let machine = Machine::new();

@@ -102,7 +102,8 @@ impl Reader {
                 Err(StoreError::NewerSchema { path: path.into(), found, known })
             }
             Kind::Store(found) => Err(StoreError::OlderSchema { path: path.into(), found, known }),
-            Kind::Empty | Kind::Foreign => Err(StoreError::NotAStore { path: path.into() }),
+            Kind::Empty => Err(StoreError::Empty { path: path.into() }),
+            Kind::Foreign => Err(StoreError::NotAStore { path: path.into() }),
         }
     }
 }

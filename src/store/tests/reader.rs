@@ -129,6 +129,9 @@ fn a_store_without_its_node_is_read_and_left_as_it_is() {
     let nothing = tempfile::tempdir().unwrap();
     assert!(matches!(Reader::open(nothing.path()), Err(StoreError::NotAStore { .. })));
     assert_eq!(std::fs::read_dir(nothing.path()).unwrap().count(), 0, "a reader makes no file");
+    // As it is for a moment when a node starts for the first time.
+    std::fs::write(nothing.path().join(FILE_NAME), b"").unwrap();
+    assert!(matches!(Reader::open(nothing.path()), Err(StoreError::Empty { .. })));
 }
 
 #[test]
