@@ -49,6 +49,8 @@ fn batch(node: &NodeName, journal: u64, first: u64) -> Readings {
         after: Seq(first - 1),
         first: Seq(first),
         last: Seq(first),
+        clock: None,
+        mark: None,
         pack,
     }
 }

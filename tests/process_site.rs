@@ -109,7 +109,22 @@ fn assert_exports(sink: &Path) {
         let keys: Vec<&str> = line.as_object().unwrap().keys().map(String::as_str).collect();
         assert_eq!(
             keys,
-            ["chip", "err", "journal", "node", "quantity", "seq", "time", "unit", "value"],
+            [
+                "boot",
+                "chip",
+                "err",
+                "journal",
+                "mono_us",
+                "node",
+                "node_time",
+                "quantity",
+                "seq",
+                "time",
+                "time_error_s",
+                "time_source",
+                "unit",
+                "value"
+            ],
             "{line}"
         );
         assert!(line["value"].is_number() != line["err"].is_string(), "{line}");
@@ -128,17 +143,33 @@ fn assert_exports(sink: &Path) {
 #[test]
 fn what_was_not_yet_flushed_is_on_disk_after_a_stop() {
     let dir = tempfile::tempdir().unwrap();
-    for signal in [Signal::TERM, Signal::INT] {
-        let node = Launch::secondary("a", dir.path()).flags("--flush-interval 1h").start();
-        let durable = node.wait_for_own(1)["last"].as_u64().unwrap();
+    let mut kept = 0;
+    for signal in [Signal::TERM, Signal::INT, Signal::HUP] {
+        // Whoever runs the tests may have it ignored.
+        let launch = Launch::secondary("a", dir.path()).by(&["env", "--default-signal=HUP"]);
+        let node = launch.flags("--flush-interval 1h").start();
+        // The first commit of this start is behind it; the next one is an hour away.
+        let durable = node.wait_for_own(kept + 1)["last"].as_u64().unwrap();
         let mut client = node.client();
         client.send(b"{\"msg\": 41.5}\r{\"msg\": 42.5}\r");
         let status = client.status();
         assert_eq!(status["last"], durable, "the test needs readings that are not durable");
         node.stop_by(signal);
         let values: Vec<_> = own_rows(dir.path()).into_values().map(|row| row.value).collect();
+        kept = values.len() as u64;
         assert_eq!(&values[values.len() - 2..], [Ok(41.5_f64.to_bits()), Ok(42.5_f64.to_bits())]);
     }
+}
+
+#[test]
+fn a_node_under_nohup_outlives_its_terminal() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = Launch::secondary("a", dir.path()).by(&["nohup"]).start();
+    node.signal(Signal::HUP);
+    // The signal of the clean end comes second: had the first one ended it, this one would find nobody.
+    node.wait_for_own(1);
+    assert_eq!(node.status()["node"], "a");
+    node.terminate();
 }
 
 #[test]

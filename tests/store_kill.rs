@@ -58,6 +58,8 @@ fn child() {
             after,
             first,
             last: first,
+            clock: None,
+            mark: None,
             pack: pack(&peer(), first, len),
         };
         store.take(&piece, WallTime::default()).unwrap();

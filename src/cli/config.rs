@@ -3,13 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::Usage;
 use super::parse::nearest;
 
 /// The file's keys. Each means what the flag of that name means; lists are in the plural.
-#[derive(Debug, Default, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize, PartialEq, Eq)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct FileConfig {
     pub(super) role: Option<String>,
@@ -32,7 +32,8 @@ pub(super) struct FileConfig {
     pub(super) plot_last: Option<String>,
 }
 
-const KEYS: &[&str] = &[
+/// All of them, as the file has them.
+pub(super) const KEYS: &[&str] = &[
     "role",
     "name",
     "listen",
@@ -60,7 +61,8 @@ pub(super) fn read(path: &Path) -> Result<FileConfig> {
     parse(&text).map_err(|(line, why)| Usage(format!("{}:{line}: {why}", path.display())).into())
 }
 
-fn parse(text: &str) -> Result<FileConfig, (usize, String)> {
+/// Reads the text of a config file; an error has the number of its line.
+pub(super) fn parse(text: &str) -> Result<FileConfig, (usize, String)> {
     toml::from_str(text).map_err(|error| {
         let at = error.span().map_or(0, |span| span.start);
         let line = text.get(..at).unwrap_or_default().matches('\n').count() + 1;

@@ -34,16 +34,16 @@ pub(super) enum RoleName {
     Secondary,
 }
 
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Default, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct RunArgs {
     /// A TOML file with any of these settings
     #[arg(long, env = "PISINK_CONFIG", value_name = "FILE")]
-    config: Option<PathBuf>,
+    pub(super) config: Option<PathBuf>,
 
     /// What this node does
     #[arg(long, env = "PISINK_ROLE")]
-    role: Option<RoleName>,
+    pub(super) role: Option<RoleName>,
 
     /// The node's name [default: the host name]
     #[arg(long, env = "PISINK_NAME")]
@@ -59,11 +59,11 @@ pub(super) struct RunArgs {
 
     /// A node to poll (primary); give one for each
     #[arg(long = "peer", env = "PISINK_PEER", value_name = "HOST:PORT", value_delimiter = ',')]
-    peers: Vec<String>,
+    pub(super) peers: Vec<String>,
 
     /// The bus: pi:N for /dev/i2c-N, sim or sim:SEED for simulated chips, none [default: pi:1]
     #[arg(long, env = "PISINK_BUS", value_name = "BUS")]
-    bus: Option<String>,
+    pub(super) bus: Option<String>,
 
     /// A chip as DRIVER@ADDRESS[,OPTION=VALUE]; on another bus than --bus: BUS/DRIVER@ADDRESS. See `sensors list`
     #[arg(long = "chip", env = "PISINK_CHIP", value_name = "CHIP", value_delimiter = ' ')]
@@ -125,12 +125,15 @@ pub(super) fn run(args: RunArgs) -> Result<()> {
 /// What flags, environment, file and defaults come to.
 fn settings(args: RunArgs) -> Result<Settings> {
     let file = args.config.as_deref().map(config::read).transpose()?.unwrap_or_default();
+    settle(args, file)
+}
+
+/// What flags, environment and the content of a file come to. Whoever wants to know whether a config makes sense gives
+/// no flags.
+pub(super) fn settle(args: RunArgs, file: FileConfig) -> Result<Settings> {
     let faults = parse_all::<PlannedFault>("fault", pick_list(&args.faults, &file.faults))?;
     let chips = parse_all::<ChipSpec>("chip", pick_list(&args.chips, &file.chips))?;
-    let bus = match args.bus.as_ref().or(file.bus.as_ref()) {
-        Some(text) => text.parse().map_err(|why| Usage(format!("--bus {text}: {why}")))?,
-        None => BusSpec::Pi(1),
-    };
+    let bus = bus(&args, &file)?;
     let host = args.host.or(file.host).unwrap_or(chips.is_empty());
     Ok(Settings {
         role: role(&args, &file)?,
@@ -160,6 +163,14 @@ fn settings(args: RunArgs) -> Result<Settings> {
     })
 }
 
+/// The bus of chips that name none.
+pub(super) fn bus(args: &RunArgs, file: &FileConfig) -> Result<BusSpec> {
+    match args.bus.as_ref().or(file.bus.as_ref()) {
+        Some(text) => text.parse().map_err(|why| Usage(format!("--bus {text}: {why}")).into()),
+        None => Ok(BusSpec::Pi(1)),
+    }
+}
+
 /// What a store may grow to unless told otherwise: an eighth of a common SD card, two years of a small site.
 const KEEP_BYTES: u64 = 4_000_000_000;
 
@@ -179,11 +190,7 @@ fn role(args: &RunArgs, file: &FileConfig) -> Result<RoleSettings> {
     };
     let peers: Vec<String> = pick_list(&args.peers, &file.peers).to_vec();
     for peer in &peers {
-        let port =
-            peer.rsplit_once(':').filter(|(host, _)| !host.is_empty()).map(|(_, port)| port.parse::<u16>());
-        if !matches!(port, Some(Ok(1..))) {
-            return Err(Usage(format!("--peer {peer:?}: write it as HOST:PORT, as in pi-2:7001")).into());
-        }
+        check_peer(peer)?;
     }
     if role == RoleName::Secondary {
         return match peers.first() {
@@ -207,8 +214,18 @@ fn role(args: &RunArgs, file: &FileConfig) -> Result<RoleSettings> {
     Ok(RoleSettings::Primary { peers, poll_interval, deadline })
 }
 
+/// Whether there is such a host shows when it is looked up.
+pub(super) fn check_peer(peer: &str) -> Result<(), Usage> {
+    let port =
+        peer.rsplit_once(':').filter(|(host, _)| !host.is_empty()).map(|(_, port)| port.parse::<u16>());
+    match port {
+        Some(Ok(1..)) => Ok(()),
+        _ => Err(Usage(format!("--peer {peer:?}: write it as HOST:PORT, as in pi-2:7001"))),
+    }
+}
+
 /// Whether there is such an address shows when it is listened on.
-fn listen(given: Option<String>) -> Result<String> {
+pub(super) fn listen(given: Option<String>) -> Result<String> {
     let address = given.unwrap_or_else(|| "127.0.0.1:7001".to_owned());
     match address.rsplit_once(':').filter(|(host, _)| !host.is_empty()).map(|(_, port)| port.parse::<u16>()) {
         Some(Ok(_)) => Ok(address),
@@ -216,7 +233,8 @@ fn listen(given: Option<String>) -> Result<String> {
     }
 }
 
-fn name(given: Option<&String>) -> Result<NodeName> {
+/// The name that is given, or else the host's.
+pub(super) fn name(given: Option<&String>) -> Result<NodeName> {
     if let Some(name) = given {
         return NodeName::new(name).map_err(|why| Usage(format!("--name {name:?}: {why}")).into());
     }

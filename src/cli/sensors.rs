@@ -1,6 +1,6 @@
 //! `pisink sensors`: the chips that are known, those on a bus, and what they say now.
 
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -132,12 +132,12 @@ fn address_range(addresses: &[u8]) -> String {
 }
 
 fn open(args: &BusArgs) -> Result<Box<DynBus>> {
-    let simulation = Simulation {
-        chips: &args.chips,
-        faults: &args.faults,
-        clock: Box::new(|| SimTime::from_micros(io::now().wall.as_unix_micros())),
-    };
-    Ok(bus::open(&args.bus, simulation)?)
+    Ok(bus::open(&args.bus, simulation(&args.chips, &args.faults))?)
+}
+
+/// What a simulated bus is made of, in the present.
+pub(super) fn simulation<'a>(chips: &'a [ChipSpec], faults: &'a [PlannedFault]) -> Simulation<'a> {
+    Simulation { chips, faults, clock: Box::new(|| SimTime::from_micros(io::now().wall.as_unix_micros())) }
 }
 
 fn scan(args: &BusArgs) -> Result<()> {
@@ -168,7 +168,8 @@ fn scan(args: &BusArgs) -> Result<()> {
     Ok(())
 }
 
-fn found_json(found: &Found) -> Json {
+/// One find, for programs.
+pub(super) fn found_json(found: &Found) -> Json {
     let (verdict, drivers): (_, Vec<&str>) = match &found.verdict {
         Verdict::Identified { driver, .. } => ("identified", vec![*driver]),
         Verdict::Probable { drivers } => ("probable", drivers.clone()),
@@ -179,7 +180,7 @@ fn found_json(found: &Found) -> Json {
 }
 
 /// Waits for a chip. Nobody can wake this, and the time is a chip's conversion: milliseconds.
-fn pause(time: Duration) {
+pub(super) fn pause(time: Duration) {
     let (_keep, never) = mpsc::channel::<()>();
     let _ = never.recv_timeout(time);
 }
@@ -288,7 +289,7 @@ fn print_value(
     };
     let text = match value {
         Ok(value) => format!("{value:.3} {unit}"),
-        Err(_) if out.is_terminal() => format!("\u{1b}[31mERR {}\u{1b}[0m", err.unwrap_or_default()),
+        Err(_) if super::wants_colour() => format!("\u{1b}[31mERR {}\u{1b}[0m", err.unwrap_or_default()),
         Err(_) => format!("ERR {}", err.unwrap_or_default()),
     };
     Ok(writeln!(out, "{stamp}{chip:<12} {quantity:<18} {text}")?)

@@ -8,12 +8,15 @@ mod desk;
 mod event_loop;
 mod interrupts;
 mod link;
+mod notify;
 mod plotter;
+mod promise;
 mod queue;
 mod resolver;
 mod sampler;
 mod settings;
 mod store_thread;
+mod synced;
 
 use std::collections::BTreeMap;
 use std::net::{SocketAddr, ToSocketAddrs};
@@ -24,7 +27,7 @@ use anyhow::{Context, Result, bail};
 use mio::net::TcpListener;
 use mio::{Poll, Waker};
 use serde_json::{Value as Json, json};
-use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
+use signal_hook::consts::SIGUSR1;
 use signal_hook_mio::v1_0::Signals;
 
 pub use clock::now;
@@ -37,10 +40,12 @@ use crate::model::{JournalId, NodeName, Now, Seq};
 use crate::node::{Node, NodeConfig, PollConfig, Role};
 use crate::store::{Check, OpenParams, OwnJournal, Retention, Store};
 use event_loop::{Ending, EventLoop, Parts, WAKER};
+use notify::Notify;
 use plotter::Plotter;
 use resolver::Resolver;
 use sampler::Samplers;
 use store_thread::{Ended, StoreHandle, StoreSettings};
+use synced::Synced;
 
 /// Connections that may wait to be accepted; the kernel bounds it further (`net.core.somaxconn`).
 const BACKLOG: i32 = 4_096;
@@ -48,7 +53,7 @@ const BACKLOG: i32 = 4_096;
 /// A store that turns out damaged so often in one run has a disk that is past mending.
 const DAMAGES_MAX: u32 = 3;
 
-/// Runs a node until SIGINT or SIGTERM, then leaves with everything flushed.
+/// Runs a node until SIGINT, SIGTERM or SIGHUP, then leaves with everything flushed.
 ///
 /// # Errors
 /// What keeps it from starting (the port is in use, the data folder belongs to another process, ...), with the next
@@ -71,9 +76,11 @@ fn session(settings: &mut Settings, check: Check) -> Result<Ending> {
     // Port 0 is a free one; should there be a next session, it goes on where the peers know this node to be.
     settings.listen = address.to_string();
     let settings = &*settings;
-    let signals = Signals::new([SIGINT, SIGTERM, SIGUSR1]).context("watching for signals")?;
+    let watched = interrupts::stopping().into_iter().chain([SIGUSR1]);
+    let signals = Signals::new(watched).context("watching for signals")?;
     let store = open_store(settings, check)?;
-    let node = node(settings, &store, clock::now())?;
+    let mut synced = Synced::default();
+    let node = node(settings, &store, &mut synced, clock::now())?;
     let poll = Poll::new().context("making the event loop")?;
     let waker = Arc::new(Waker::new(poll.registry(), WAKER).context("making the event loop")?);
     let wake = move || {
@@ -97,12 +104,14 @@ fn session(settings: &mut Settings, check: Check) -> Result<Ending> {
         listener,
         signals,
         node,
+        synced,
         store: store.clone(),
         replies,
         resolver: Resolver::start(answers, wake)?,
         resolved,
         on_draw: plotter.as_ref().map_or_else(|| Box::new(|| ()) as Box<dyn Fn()>, Plotter::drawer),
         more_status: status(&store, &samplers),
+        notify: Notify::from_environment(samplers.promises().chain([store.promise().clone()]).collect()),
     })?;
     let ending = event_loop.run();
     // With it goes its wish for plots, which the plotter waits for.
@@ -187,7 +196,7 @@ fn open_store(settings: &Settings, check: Check) -> Result<Store> {
     Ok(store)
 }
 
-fn node(settings: &Settings, store: &Store, now: Now) -> Result<Node> {
+fn node(settings: &Settings, store: &Store, synced: &mut Synced, now: Now) -> Result<Node> {
     let role = match &settings.role {
         RoleSettings::Secondary => Role::Secondary,
         RoleSettings::Primary { peers, poll_interval, deadline } => {
@@ -208,6 +217,7 @@ fn node(settings: &Settings, store: &Store, now: Now) -> Result<Node> {
         name: settings.name.clone(),
         journal,
         boot: clock::boot_id(),
+        synced: synced.look(now),
         last,
         consumers: consumers
             .into_iter()

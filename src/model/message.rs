@@ -2,7 +2,7 @@
 
 use serde_json::Value as Json;
 
-use super::{BootId, JournalId, NodeName, Pack, Seq, WallTime};
+use super::{BootId, ClockMark, ClockSample, JournalId, NodeName, Pack, Seq, WallTime};
 
 /// One envelope on a link.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,8 +32,8 @@ pub enum Body {
     Status(Json),
     /// `PING`: are you there?
     Ping,
-    /// `PONG`: yes. The id is the ping's.
-    Pong,
+    /// `PONG`: yes, and so my clocks stand. The id is the ping's.
+    Pong(Option<ClockSample>),
     /// `ERROR`: a message was not understood or could not be served.
     Error {
         /// The id of the message at fault.
@@ -81,6 +81,10 @@ pub struct Readings {
     pub first: Seq,
     /// The last durable place in the journal: more than the pack's end means that there is more to ask for.
     pub last: Seq,
+    /// How the node's clocks stand; `None` from a peer that does not say.
+    pub clock: Option<ClockSample>,
+    /// What the node knows of its wall clock in the boot of these readings, where that is an earlier one.
+    pub mark: Option<ClockMark>,
     /// The readings.
     pub pack: Pack,
 }

@@ -1,11 +1,13 @@
 //! Plain values that every layer shares: time, ids, readings, messages. No I/O, no policy.
 
+mod clock;
 mod ids;
 mod message;
 mod reading;
 mod round;
 mod time;
 
+pub use clock::{CLOCK_IS_SET_FROM, ClockLink, ClockMark, ClockSample, Dated, TimeSource};
 pub use ids::{BootId, HexError, JournalId, NameError, NodeName, Seq};
 pub use message::{Body, Message, PollRequest, Readings};
 pub use reading::{Channel, ChannelIx, ErrReason, Pack, Reading, Value};

@@ -330,6 +330,7 @@ impl World {
             name: host.name.clone(),
             journal: disk.journal,
             boot: boot(at, host.life),
+            synced: None,
             last: Seq(self.stories.get(&disk.journal).map_or(0, |story| story.last())),
             consumers: disk.consumers.clone(),
             role,
@@ -401,6 +402,7 @@ impl World {
                 disk.note_peer(address, node);
                 self.begin_commit(at);
             }
+            Output::NoteMark(_) | Output::NoteLink { .. } => {}
             Output::Report(report) => trace!(self, "{}: {report}", self.hosts[at].name),
         }
     }
@@ -479,7 +481,7 @@ impl World {
     }
 
     /// A piece of the own journal: consecutive, of one boot, and no longer than the disk likes.
-    fn read(&mut self, at: usize, after: Seq, max: u32) -> Result<(Seq, BootId, Pack), String> {
+    fn read(&mut self, at: usize, after: Seq, max: u32) -> Result<Readings, String> {
         if self.unreadable.contains(&at) {
             return Err("the disk is busy".to_owned());
         }
@@ -499,7 +501,18 @@ impl World {
         for row in rows.iter().take(most).take_while(|row| row.boot == boot) {
             pack.push(&channel, WallTime::default(), Instant::ZERO, Ok(f64::from(row.value)));
         }
-        Ok((Seq(first + 1), boot, pack))
+        Ok(Readings {
+            re: String::new(),
+            node: self.hosts[at].name.clone(),
+            journal: self.hosts[at].disk.journal,
+            boot,
+            after,
+            first: Seq(first + 1),
+            last: after,
+            clock: None,
+            mark: None,
+            pack,
+        })
     }
 
     fn sample(&mut self, at: usize) {

@@ -14,6 +14,7 @@
 //! Outputs wait in a queue that is bounded because each input adds at most a few per peer.
 
 mod backoff;
+mod clock;
 #[cfg(test)]
 pub(crate) mod contract;
 pub mod foreign;
@@ -22,6 +23,7 @@ mod primary;
 mod secondary;
 
 pub use backoff::Backoff;
+pub use clock::OwnClock;
 pub use primary::{Primary, PrimaryConfig, PrimaryOutput, PrimaryReport};
 pub use secondary::{Secondary, SecondaryOutput};
 

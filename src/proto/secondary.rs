@@ -3,8 +3,8 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::{LinkId, POLL_MAX_READINGS};
-use crate::model::{Body, BootId, JournalId, NodeName, Pack, PollRequest, Readings, Seq};
+use super::{LinkId, OwnClock, POLL_MAX_READINGS};
+use crate::model::{Body, Instant, JournalId, NodeName, Now, Pack, PollRequest, Readings, Seq};
 
 /// What a driver has to carry out.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,16 +26,23 @@ pub enum SecondaryOutput {
     NoteConsumer(NodeName, Seq),
 }
 
+/// A poll that waits for its readings.
+#[derive(Debug)]
+struct Asked {
+    re: String,
+    after: Seq,
+    received: Instant,
+}
+
 /// Answers polls for one journal.
 #[derive(Debug)]
 pub struct Secondary {
     node: NodeName,
     journal: JournalId,
-    boot: BootId,
     /// The last durable place.
     last: Seq,
     /// Links with a read under way: one each, so that a flood of polls stays one read.
-    reading: BTreeMap<LinkId, (String, Seq)>,
+    reading: BTreeMap<LinkId, Asked>,
     consumers: BTreeMap<NodeName, Seq>,
     outputs: VecDeque<SecondaryOutput>,
 }
@@ -45,14 +52,8 @@ const CONSUMERS_MAX: usize = 64;
 
 impl Secondary {
     /// For `journal`, durable through `last`, with what is known of its consumers.
-    pub fn new(
-        node: NodeName,
-        journal: JournalId,
-        boot: BootId,
-        last: Seq,
-        consumers: BTreeMap<NodeName, Seq>,
-    ) -> Self {
-        Self { node, journal, boot, last, reading: BTreeMap::new(), consumers, outputs: VecDeque::new() }
+    pub fn new(node: NodeName, journal: JournalId, last: Seq, consumers: BTreeMap<NodeName, Seq>) -> Self {
+        Self { node, journal, last, reading: BTreeMap::new(), consumers, outputs: VecDeque::new() }
     }
 
     /// The own journal is durable through `last`.
@@ -71,9 +72,18 @@ impl Secondary {
     }
 
     /// A poll came: answer it, or ask for what it wants.
-    pub fn poll(&mut self, link: LinkId, id: String, sender: Option<NodeName>, poll: PollRequest) {
+    pub fn poll(
+        &mut self,
+        now: Now,
+        clock: &OwnClock,
+        link: LinkId,
+        id: String,
+        sender: Option<NodeName>,
+        poll: PollRequest,
+    ) {
+        let asked = |after| Asked { re: id.clone(), after, received: now.mono };
         if poll.journal != Some(self.journal) {
-            return self.answer_empty(link, id, Seq::ZERO);
+            return self.answer_empty(now, clock, link, asked(Seq::ZERO));
         }
         if poll.after > self.last {
             let text = format!(
@@ -88,30 +98,29 @@ impl Secondary {
         }
         // To ask for none is to ask how far the journal goes: an asker whose disk is behind still wants to know.
         if poll.after == self.last || poll.max == 0 {
-            return self.answer_empty(link, id, poll.after);
+            return self.answer_empty(now, clock, link, asked(poll.after));
         }
         if self.reading.contains_key(&link) {
             let text = "POLL: the answer to the last one is still under way; wait for it".to_owned();
             return self.outputs.push_back(SecondaryOutput::Send(link, Body::Error { re: id, text }));
         }
-        self.reading.insert(link, (id.clone(), poll.after));
+        self.reading.insert(link, asked(poll.after));
         let max = poll.max.min(POLL_MAX_READINGS);
         self.outputs.push_back(SecondaryOutput::Read { link, re: id, after: poll.after, max });
     }
 
     /// What a [`SecondaryOutput::Read`] gave; `Err` with the store's words.
-    pub fn piece(&mut self, link: LinkId, piece: Result<(Seq, BootId, Pack), String>) {
-        let Some((re, after)) = self.reading.remove(&link) else { return };
+    pub fn piece(&mut self, now: Now, clock: &OwnClock, link: LinkId, piece: Result<Readings, String>) {
+        let Some(Asked { re, after, received }) = self.reading.remove(&link) else { return };
         let body = match piece {
-            Ok((first, boot, pack)) => Body::Readings(Readings {
+            Ok(piece) => Body::Readings(Readings {
                 re,
                 node: self.node.clone(),
                 journal: self.journal,
-                boot,
                 after,
-                first,
                 last: self.last,
-                pack,
+                clock: Some(clock.sample(received, now)),
+                ..piece
             }),
             Err(why) => Body::Error { re, text: format!("POLL: the journal cannot be read: {why}") },
         };
@@ -128,15 +137,18 @@ impl Secondary {
         self.outputs.pop_front()
     }
 
-    fn answer_empty(&mut self, link: LinkId, re: String, after: Seq) {
+    fn answer_empty(&mut self, now: Now, clock: &OwnClock, link: LinkId, asked: Asked) {
+        let Asked { re, after, received } = asked;
         let readings = Readings {
             re,
             node: self.node.clone(),
             journal: self.journal,
-            boot: self.boot,
+            boot: clock.boot(),
             after,
             first: after.next(),
             last: self.last,
+            clock: Some(clock.sample(received, now)),
+            mark: None,
             pack: Pack::default(),
         };
         self.outputs.push_back(SecondaryOutput::Send(link, Body::Readings(readings)));

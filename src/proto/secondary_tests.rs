@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::model::{Channel, Instant, Now, WallTime};
+use crate::model::{BootId, Channel, WallTime};
 use crate::proto::contract::{Machine, Watched, for_seeds};
 
 impl Machine for Secondary {
@@ -27,7 +27,7 @@ fn name(text: &str) -> NodeName {
 }
 
 fn secondary(last: u64) -> Watched<Secondary> {
-    let machine = Secondary::new(name("pi-2"), OWN, BOOT, Seq(last), BTreeMap::new());
+    let machine = Secondary::new(name("pi-2"), OWN, Seq(last), BTreeMap::new());
     Watched::new(machine, Instant::ZERO)
 }
 
@@ -36,7 +36,7 @@ fn request(journal: Option<JournalId>, after: u64, taken: u64) -> PollRequest {
 }
 
 fn poll(machine: &mut Watched<Secondary>, link: LinkId, poll: PollRequest) -> Vec<SecondaryOutput> {
-    machine.input(|m, _| m.poll(link, "7".into(), Some(name("sink")), poll))
+    machine.input(|m, now| m.poll(now, &OwnClock::new(BOOT), link, "7".into(), Some(name("sink")), poll))
 }
 
 fn pack(count: u64) -> Pack {
@@ -47,6 +47,12 @@ fn pack(count: u64) -> Pack {
         pack.push(&channel, WallTime::default(), Instant::ZERO, Ok(at as f64));
     }
     pack
+}
+
+fn piece(first: u64, boot: BootId, pack: Pack) -> Readings {
+    let (re, node, journal) = (String::new(), name("pi-2"), OWN);
+    let (after, first, last) = (Seq(first - 1), Seq(first), Seq(first));
+    Readings { re, node, journal, boot, after, first, last, clock: None, mark: None, pack }
 }
 
 /// The answer on `link` in `outputs`, and there is no other.
@@ -101,11 +107,25 @@ fn a_poll_is_answered_with_what_was_read_and_named_as_it_asked() {
     let mut machine = secondary(5);
     let outputs = poll(&mut machine, LINK, request(Some(OWN), 2, 2));
     assert_eq!(reads(&outputs), [(LINK, Seq(2), 10)]);
-    let outputs = machine.input(|m, _| m.piece(LINK, Ok((Seq(4), BootId(6), pack(2)))));
+    let outputs =
+        machine.input(|m, now| m.piece(now, &OwnClock::new(BOOT), LINK, Ok(piece(4, BootId(6), pack(2)))));
     let piece = readings(answer(&outputs, LINK));
     // A prefix is gone: the cursor that was asked for goes along, so that the asker sees the hole.
     assert_eq!((piece.after, piece.first, piece.last, piece.through()), (Seq(2), Seq(4), Seq(5), Seq(5)));
     assert_eq!((piece.re.as_str(), piece.boot), ("7", BootId(6)));
+}
+
+#[test]
+fn an_answer_says_when_its_poll_came_and_when_it_left() {
+    let mut machine = secondary(5);
+    let came = machine.now();
+    poll(&mut machine, LINK, request(Some(OWN), 2, 2));
+    machine.advance(came + std::time::Duration::from_millis(30));
+    let clock = OwnClock::new(BOOT);
+    let outputs = machine.input(|m, now| m.piece(now, &clock, LINK, Ok(piece(3, BootId(6), pack(2)))));
+    let said = readings(answer(&outputs, LINK)).clock.expect("a node says how its clocks stand");
+    // Of the present boot, though the readings are of an earlier one.
+    assert_eq!((said.boot, said.received, said.mark.mono), (BOOT, came, machine.now()));
 }
 
 #[test]
@@ -158,7 +178,8 @@ fn a_second_poll_while_a_read_is_under_way_is_an_error_and_no_second_read() {
     assert!(error(answer(&outputs, LINK)).contains("wait for it"));
     // Another link has a read of its own.
     assert_eq!(reads(&poll(&mut machine, LinkId(2), request(Some(OWN), 1, 0))), [(LinkId(2), Seq(1), 10)]);
-    let outputs = machine.input(|m, _| m.piece(LINK, Ok((Seq(2), BOOT, pack(1)))));
+    let outputs =
+        machine.input(|m, now| m.piece(now, &OwnClock::new(BOOT), LINK, Ok(piece(2, BOOT, pack(1)))));
     assert_eq!(readings(answer(&outputs, LINK)).first, Seq(2));
     assert_eq!(reads(&poll(&mut machine, LINK, request(Some(OWN), 2, 2))).len(), 1);
 }
@@ -167,7 +188,8 @@ fn a_second_poll_while_a_read_is_under_way_is_an_error_and_no_second_read() {
 fn a_read_that_fails_is_an_error_with_the_stores_words() {
     let mut machine = secondary(5);
     poll(&mut machine, LINK, request(Some(OWN), 1, 0));
-    let outputs = machine.input(|m, _| m.piece(LINK, Err("the disk is on fire".into())));
+    let outputs =
+        machine.input(|m, now| m.piece(now, &OwnClock::new(BOOT), LINK, Err("the disk is on fire".into())));
     assert!(error(answer(&outputs, LINK)).contains("the disk is on fire"));
     assert_eq!(reads(&poll(&mut machine, LINK, request(Some(OWN), 1, 0))).len(), 1);
 }
@@ -177,7 +199,10 @@ fn a_link_that_is_gone_is_forgotten() {
     let mut machine = secondary(5);
     poll(&mut machine, LINK, request(Some(OWN), 1, 0));
     machine.input(|m, _| m.link_down(LINK));
-    assert_eq!(machine.input(|m, _| m.piece(LINK, Ok((Seq(2), BOOT, pack(1))))), []);
+    assert_eq!(
+        machine.input(|m, now| m.piece(now, &OwnClock::new(BOOT), LINK, Ok(piece(2, BOOT, pack(1))))),
+        []
+    );
 }
 
 #[test]
@@ -185,7 +210,7 @@ fn a_consumer_is_noted_when_it_moves_and_never_above_its_cursor() {
     let mut machine = secondary(5);
     let noted = |machine: &mut Watched<Secondary>, after, taken| {
         let outputs = poll(machine, LINK, request(Some(OWN), after, taken));
-        machine.input(|m, _| m.piece(LINK, Ok((Seq(after + 1), BOOT, pack(1)))));
+        machine.input(|m, now| m.piece(now, &OwnClock::new(BOOT), LINK, Ok(piece(after + 1, BOOT, pack(1)))));
         let note = |output| match output {
             SecondaryOutput::NoteConsumer(who, seq) if who == name("sink") => Some(seq.0),
             _ => None,
@@ -206,16 +231,21 @@ fn what_is_remembered_of_consumers_is_bounded() {
     let mut machine = secondary(5);
     for n in 0..CONSUMERS_MAX + 10 {
         let who = name(&format!("sink-{n}"));
-        machine.input(|m, _| m.poll(LINK, "7".into(), Some(who), request(Some(OWN), 5, 5)));
+        machine.input(|m, now| {
+            m.poll(now, &OwnClock::new(BOOT), LINK, "7".into(), Some(who), request(Some(OWN), 5, 5))
+        });
     }
     assert_eq!(machine.machine().consumers().len(), CONSUMERS_MAX);
     // Those who are known go on, the others are served all the same.
     machine.input(|m, _| m.appended(Seq(6)));
-    let outputs =
-        machine.input(|m, _| m.poll(LINK, "7".into(), Some(name("sink-0")), request(Some(OWN), 6, 6)));
+    let outputs = machine.input(|m, now| {
+        m.poll(now, &OwnClock::new(BOOT), LINK, "7".into(), Some(name("sink-0")), request(Some(OWN), 6, 6))
+    });
     assert_eq!(outputs.len(), 2);
     let late = name(&format!("sink-{CONSUMERS_MAX}"));
-    let outputs = machine.input(|m, _| m.poll(LINK, "7".into(), Some(late), request(Some(OWN), 6, 6)));
+    let outputs = machine.input(|m, now| {
+        m.poll(now, &OwnClock::new(BOOT), LINK, "7".into(), Some(late), request(Some(OWN), 6, 6))
+    });
     assert_eq!(readings(answer(&outputs, LINK)).last, Seq(6));
 }
 
@@ -237,9 +267,14 @@ fn it_keeps_the_contract_whatever_comes() {
             let outputs = match rng.u8(0..5) {
                 0 => machine.input(|m, _| m.appended(Seq(rng.u64(0..40)))),
                 1 => machine.input(|m, _| m.link_down(link)),
-                2 => {
-                    machine.input(|m, _| m.piece(link, Ok((Seq(rng.u64(1..40)), BOOT, pack(rng.u64(0..3))))))
-                }
+                2 => machine.input(|m, now| {
+                    m.piece(
+                        now,
+                        &OwnClock::new(BOOT),
+                        link,
+                        Ok(piece(rng.u64(1..40), BOOT, pack(rng.u64(0..3)))),
+                    )
+                }),
                 _ => {
                     let journal = [None, Some(OWN), Some(OWN), Some(JournalId(1))][rng.usize(0..4)];
                     let end = if rng.u8(0..9) == 0 { u64::MAX } else { 40 };
@@ -249,7 +284,9 @@ fn it_keeps_the_contract_whatever_comes() {
                         taken: Seq(rng.u64(0..=end)),
                         max: rng.u32(..),
                     };
-                    machine.input(|m, _| m.poll(link, String::new(), Some(name("s")), wanted))
+                    machine.input(|m, now| {
+                        m.poll(now, &OwnClock::new(BOOT), link, String::new(), Some(name("s")), wanted)
+                    })
                 }
             };
             for (_, after, max) in reads(&outputs) {

@@ -9,8 +9,11 @@ use memchr::memmem::Finder;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::clock::{RawClock, RawMark};
 use super::{WireError, senml};
-use crate::model::{Body, BootId, JournalId, Message, NodeName, Pack, PollRequest, Readings, Seq, WallTime};
+use crate::model::{
+    Body, BootId, ClockSample, JournalId, Message, NodeName, Pack, PollRequest, Readings, Seq, WallTime,
+};
 
 /// The keys that a node understands, for the reply to one that it does not.
 pub const KNOWN_KEYS: &[&str] = &["POLL", "READINGS", "STATUS", "PING", "PONG", "ERROR"];
@@ -104,7 +107,7 @@ fn body(key: &str, value: Option<&RawValue>, id: &str) -> Result<Body, WireError
         "STATUS" if text == "null" => Ok(Body::StatusRequest),
         "STATUS" => serde_json::from_str(text).map(Body::Status).map_err(|e| bad("STATUS")(e.to_string())),
         "PING" => Ok(Body::Ping),
-        "PONG" => Ok(Body::Pong),
+        "PONG" => pong(text).map(Body::Pong).map_err(bad("PONG")),
         "ERROR" => {
             let fault: Fault = serde_json::from_str(text).unwrap_or_default();
             Ok(Body::Error { re: fault.re, text: fault.text })
@@ -149,8 +152,21 @@ struct RawReadings {
     after: u64,
     first: u64,
     last: u64,
+    #[serde(default)]
+    clock: Option<RawClock>,
+    #[serde(default)]
+    mark: Option<RawMark>,
     #[serde(deserialize_with = "senml::deserialize_pack")]
     pack: Pack,
+}
+
+/// A `PONG` with a `clock` in its value, or with anything else, as older nodes and scripts send it.
+fn pong(text: &str) -> Result<Option<ClockSample>, String> {
+    #[derive(Deserialize)]
+    struct RawPong {
+        clock: RawClock,
+    }
+    serde_json::from_str(text).ok().map(|RawPong { clock }| clock.check()).transpose()
 }
 
 fn readings(text: &str) -> Result<Readings, String> {
@@ -173,6 +189,8 @@ impl RawReadings {
             after: Seq(self.after),
             first: Seq(self.first),
             last: Seq(self.last),
+            clock: self.clock.map(|clock| clock.check()).transpose()?,
+            mark: self.mark.map(|mark| mark.check()).transpose()?,
             pack: self.pack,
         })
     }
@@ -209,7 +227,7 @@ fn encode_body(body: &Body, out: &mut Vec<u8>) {
         Body::Readings(_) => "READINGS",
         Body::StatusRequest | Body::Status(_) => "STATUS",
         Body::Ping => "PING",
-        Body::Pong => "PONG",
+        Body::Pong(_) => "PONG",
         Body::Error { .. } => "ERROR",
         Body::Unknown { key } => key,
         Body::Foreign(_) => "FOREIGN",
@@ -230,7 +248,12 @@ fn encode_body(body: &Body, out: &mut Vec<u8>) {
             append_json(out, text.as_str());
             out.push(b'}');
         }
-        Body::StatusRequest | Body::Ping | Body::Pong | Body::Unknown { .. } => {}
+        Body::Pong(Some(clock)) => {
+            out.extend_from_slice(b",\"value\":{\"clock\":");
+            append_json(out, &RawClock::from(clock));
+            out.push(b'}');
+        }
+        Body::StatusRequest | Body::Ping | Body::Pong(None) | Body::Unknown { .. } => {}
     }
 }
 
@@ -253,11 +276,19 @@ fn encode_readings(readings: &Readings, out: &mut Vec<u8>) {
     field(out, "boot", &readings.boot.to_string());
     append_text(
         out,
-        format_args!(
-            "\"after\":{},\"first\":{},\"last\":{},\"pack\":",
-            readings.after, readings.first, readings.last
-        ),
+        format_args!("\"after\":{},\"first\":{},\"last\":{},", readings.after, readings.first, readings.last),
     );
+    if let Some(clock) = &readings.clock {
+        out.extend_from_slice(b"\"clock\":");
+        append_json(out, &RawClock::from(clock));
+        out.push(b',');
+    }
+    if let Some(mark) = &readings.mark {
+        out.extend_from_slice(b"\"mark\":");
+        append_json(out, &RawMark::from(mark));
+        out.push(b',');
+    }
+    out.extend_from_slice(b"\"pack\":");
     senml::encode_pack(&readings.pack, out);
     out.push(b'}');
 }

@@ -1,4 +1,5 @@
 use std::sync::Arc;
+use std::time::Duration;
 
 use proptest::prelude::*;
 use serde_json::json;
@@ -66,6 +67,12 @@ fn sample_pack() -> Pack {
     pack
 }
 
+fn sample_clock() -> ClockSample {
+    let wall = WallTime::from_unix_micros(1_768_867_199_123_456);
+    let mark = ClockMark { mono: Instant::from_micros(77), wall, synced: Some(Duration::from_millis(3)) };
+    ClockSample { boot: BootId(2), received: Instant::from_micros(75), mark }
+}
+
 fn sample_messages() -> Vec<Message> {
     let poll = PollRequest { journal: Some(JournalId(0xfeed)), after: Seq(9), taken: Seq(4), max: 500 };
     let readings = Readings {
@@ -76,6 +83,8 @@ fn sample_messages() -> Vec<Message> {
         after: Seq(7),
         first: Seq(10),
         last: Seq(99),
+        clock: Some(sample_clock()),
+        mark: Some(ClockMark { synced: None, ..sample_clock().mark }),
         pack: sample_pack(),
     };
     vec![
@@ -85,7 +94,8 @@ fn sample_messages() -> Vec<Message> {
         message(Body::StatusRequest),
         message(Body::Status(json!({"node": "pi-2", "peers": [1, null]}))),
         message(Body::Ping),
-        message(Body::Pong),
+        message(Body::Pong(None)),
+        message(Body::Pong(Some(sample_clock()))),
         message(Body::Error { re: "3".into(), text: "a \"quoted\" word\r\n".into() }),
         message(Body::Unknown { key: "LATER".into() }),
     ]

@@ -3,6 +3,7 @@
 //! A decoder takes bytes from the front of what came, in pieces of any size, and gives at most one message a call:
 //! a message, an offence that it names, or `None` for "not complete yet".
 
+mod clock;
 mod envelope;
 mod line;
 mod senml;

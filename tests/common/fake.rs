@@ -145,6 +145,8 @@ fn answer(id: String, poll: &PollRequest, journal: JournalId, heard: &mut Heard)
         after: Seq(after),
         first: Seq(after + 1),
         last: Seq(heard.last),
+        clock: None,
+        mark: None,
         pack: pack(after + 1, count),
     };
     let sender = Some(NodeName::new(NAME).unwrap());
