@@ -41,7 +41,9 @@ def test(target, filters):
     if not shutil.which("cargo-nextest"):
         raise Failed("there is no cargo-nextest here; run: cargo install --locked cargo-nextest")
     tools = toolchain.of(target, is_debian)
+    # The project's own crates a little optimised, for emulation slows down what is slow already; checks stay in.
     environment = {**tools.environment, **toolchain.zig_variables(tools, target), **foreign.environment(target)}
+    environment["CARGO_PROFILE_DEV_OPT_LEVEL"] = "1"
     say(f"{target.arch}: building the tests with {tools.source} and zig")
     common = ["--workspace", "--locked", "--target", target.triple]
     # Not by nextest, which starts what it has built to ask for its tests.
