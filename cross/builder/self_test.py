@@ -54,19 +54,20 @@ class Case(NamedTuple):
     """The checks that must fail: these and no others."""
 
 
-A64 = ("-target", "aarch64-linux-gnu.2.28", "-s")
-# Thus without a C library.
-BARE = ("-nostdlib", "-static", "-ffreestanding", "-s")
-V6 = ("-target", "arm-linux-musleabihf", "-mcpu=arm1176jzf_s", *BARE)
+# Optimised, since zig builds a run-time for its checks of undefined behaviour else; few kinds, since it builds its
+# start files and arithmetic for each.
+A64 = ("-O1", "-target", "aarch64-linux-gnu.2.28", "-s")
+BARE = ("-O1", "-nostdlib", "-static", "-ffreestanding", "-s")
+V6 = (*BARE, "-target", "arm-linux-musleabihf", "-mcpu=arm1176jzf_s")
 CASES = (
     Case("a fit binary, as far as readelf sees", "aarch64", A64, "", set()),
     Case("a fit static binary, as far as readelf sees", "armv6", V6, "", set()),
-    Case("for this machine", "aarch64", ("-target", "x86_64-linux-gnu.2.28", "-s"), "", {"machine", "loader"}),
-    Case("too new a glibc", "aarch64", ("-target", "aarch64-linux-gnu.2.34", "-s"), "", {"glibc"}),
-    Case("with symbols", "aarch64", A64[:2], "", {"symbols"}),
+    Case("for another machine", "aarch64", V6, "", {"machine", "loader", "glibc"}),
+    Case("too new a glibc, and symbols", "aarch64", ("-O1", "-target", "aarch64-linux-gnu.2.34"), "",
+         {"glibc", "symbols"}),
     Case("too big", "aarch64", A64, BIG, {"size"}),
-    Case("soft floats", "armv6", ("-target", "arm-linux-musleabi", "-mcpu=arm1176jzf_s", *BARE), "", {"floats"}),
-    Case("a processor too new", "armv6", (*V6[:2], "-mcpu=cortex_a7", *BARE), "",
+    Case("soft floats", "armv6", (*BARE, "-target", "arm-linux-musleabi", "-mcpu=arm1176jzf_s"), "", {"floats"}),
+    Case("a processor too new", "armv6", (*BARE, "-target", "arm-linux-musleabihf", "-mcpu=cortex_a7"), "",
          {"Tag_CPU_arch", "Tag_THUMB_ISA_use", "Tag_FP_arch"}),
 )  # fmt: skip
 
