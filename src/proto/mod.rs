@@ -18,6 +18,7 @@ mod clock;
 #[cfg(test)]
 pub(crate) mod contract;
 pub mod foreign;
+mod journals;
 mod peer;
 mod primary;
 mod secondary;

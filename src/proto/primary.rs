@@ -7,15 +7,15 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
+use super::journals::Journals;
 use super::peer::{Asked, CONNECT_TIMEOUT, Peer, State};
 use super::{Backoff, LinkId, PeerIx};
 use crate::model::{Body, Instant, JournalId, NodeName, Now, Readings, RoundRecord, Seq};
 
 mod asking;
-mod journals;
+
 mod report;
 
-use journals::Journals;
 pub use report::PrimaryReport;
 
 /// What a primary is told at its start.
