@@ -9,8 +9,7 @@ use std::time::Duration;
 
 use super::{LinkId, PeerIx};
 use crate::model::{
-    Body, Instant, JournalId, LifeId, Member, MemberId, NodeName, Now, Outcome, Piece, RING_MEMBERS_MAX,
-    RingId, Seq, Token, TokenAck, Who,
+    Body, Instant, JournalId, LifeId, Member, MemberId, Now, Piece, RING_MEMBERS_MAX, RingId, Seq, Token, Who,
 };
 
 mod cargo;
@@ -20,8 +19,10 @@ mod defect;
 mod gap;
 mod hop;
 mod links;
+mod relay;
 mod report;
 mod sink;
+mod turn;
 
 use cargo::Cargo;
 use claim::Claiming;
@@ -30,22 +31,17 @@ use defect::{Defect, Planted};
 use gap::Gap;
 use hop::{Handing, Hops};
 use links::Links;
+use relay::Relays;
 pub use report::RingReport;
 use sink::Collector;
+use turn::HOLD_LEAST;
 
 /// A token is not missed before this time.
 const LOST_LEAST: Duration = Duration::from_secs(1);
 /// It is missed after this time, however slow its rotations were.
 const LOST_MOST: Duration = Duration::from_secs(10);
-/// Rotations that are remembered.
-const ROTATIONS_MAX: usize = 8;
 /// Members miss the token one after the other: this much apart, in the order of the list.
 const RANK_STEP: Duration = Duration::from_millis(50);
-/// A member that is alone looks at its token no more often than this.
-const ALONE_LEAST: Duration = Duration::from_millis(5);
-/// The token is held at least this long where it is held at all.
-const HOLD_LEAST: Duration = Duration::from_millis(1);
-
 /// Where the token is, as this member sees it.
 #[derive(Debug)]
 enum State {
@@ -91,6 +87,7 @@ pub struct Ring {
     rotations: VecDeque<Duration>,
     visited_at: Option<Instant>,
     hops: Hops,
+    relays: Relays,
     gap: Gap,
     cargo: Cargo,
     collector: Collector,
@@ -98,9 +95,6 @@ pub struct Ring {
     told: Option<RingReport>,
     rng: fastrand::Rng,
     planted: Planted,
-    /// The tokens that were taken, for a test to look at.
-    #[cfg(test)]
-    visits: VecDeque<(RingId, u64)>,
 }
 
 impl Ring {
@@ -129,13 +123,12 @@ impl Ring {
             rotations: VecDeque::new(),
             visited_at: None,
             hops: Hops::default(),
+            relays: Relays::default(),
             cargo: Cargo::new(config.last),
             collector,
             told: None,
             rng,
             planted: Planted::default(),
-            #[cfg(test)]
-            visits: VecDeque::new(),
         };
         if listed > RING_MEMBERS_MAX {
             ring.report(RingReport::ListTooLong { listed });
@@ -160,7 +153,7 @@ impl Ring {
 
     /// A link is gone; whether it was one that this machine had asked for.
     pub fn link_down(&mut self, now: Now, link: LinkId, why: &str) -> bool {
-        self.hops.forget_asker(link);
+        self.relays.forget_asker(link);
         let Some(ix) = self.links.down(link) else { return false };
         self.watch_ended(now.mono, ix);
         self.unreachable(now, ix, why);
@@ -170,7 +163,7 @@ impl Ring {
     /// A message came; whether it is one of a ring.
     pub fn message(&mut self, now: Now, link: LinkId, body: Body) -> bool {
         match body {
-            Body::Token(token) if token.pass_on => self.pass_on(now, link, token),
+            Body::Token(token) if token.pass_on => self.pass_on(now, link, *token),
             Body::Token(token) => self.token(now, link, token),
             Body::TokenAck(ack) => self.token_ack(now, link, ack),
             Body::Claim(claim) => self.claim(now, link, &claim),
@@ -222,7 +215,7 @@ impl Ring {
         };
         let others = [
             (self.links.next_deadline(), "a link"),
-            (self.hops.next_deadline(), "a token that is passed on"),
+            (self.relays.next_deadline(), "a token that is passed on"),
             (self.gap_deadline(), "a look for the absent"),
             (self.cargo.deadline(), "the own journal is read again"),
         ];
@@ -235,7 +228,10 @@ impl Ring {
         for ix in self.links.expire(now.mono) {
             self.unreachable(now, ix, "no answer to the connection");
         }
-        for (asker, ack) in self.hops.expire(now.mono) {
+        for ix in self.relays.silent(now.mono) {
+            self.links.drop(ix);
+        }
+        for (asker, ack) in self.relays.expire(now.mono) {
             self.links.answer(asker, Body::TokenAck(ack));
         }
         self.cargo.expire(now.mono);
@@ -253,84 +249,6 @@ impl Ring {
     /// The next thing to carry out.
     pub fn poll_output(&mut self) -> Option<RingOutput> {
         self.links.outputs.pop_front()
-    }
-
-    /// A token came for this member.
-    fn token(&mut self, now: Now, link: LinkId, token: Box<Token>) {
-        let outcome = self.judge(now.mono, &token);
-        let is_double = (token.ring, token.seq) <= self.taken && token.ring == self.taken.0;
-        self.links.answer(link, Body::TokenAck(TokenAck { ring: token.ring, seq: token.seq, outcome }));
-        if outcome == Outcome::Taken && (!is_double || self.planted.is(Defect::DoubleTaken)) {
-            self.visit(now, token);
-        }
-    }
-
-    fn judge(&self, now: Instant, token: &Token) -> Outcome {
-        let is_me = token.to == self.who.id
-            || (self.planted.is(Defect::FormerLifeTaken) && token.to.journal == self.who.id.journal);
-        if !is_me || token.place(token.to).is_none() {
-            return Outcome::NotHere;
-        }
-        if token.ring < self.highest && !self.planted.is(Defect::SmallerRingTaken) {
-            return Outcome::Seen(self.highest);
-        }
-        // The own claim does not stand in the way of a token that was believed lost.
-        let claimed = matches!(self.state, State::Claiming(_));
-        match self.promise_at(now) {
-            Some(ring) if token.ring < ring && !claimed => Outcome::Promised(ring),
-            _ => Outcome::Taken,
-        }
-    }
-
-    /// The token is here. What this member held before, or claimed, is dead: it was of a smaller ring.
-    fn visit(&mut self, now: Now, mut token: Box<Token>) {
-        if let Some(member) = token.place(self.who.id).and_then(|place| token.members.get(place)) {
-            self.own = self.links.find(&member.address).or(self.own);
-        }
-        #[cfg(test)]
-        self.visits.push_back((token.ring, token.seq));
-        self.note_rotation(now.mono, token.ring);
-        (self.taken, self.latest, self.latest_at) =
-            ((token.ring, token.seq), (token.ring, token.seq), now.mono);
-        self.highest = self.highest.max(token.ring);
-        self.heard = self.heard.max(token.ring);
-        self.promise = None;
-        self.hops.watched = None;
-        self.admit(now.mono, &mut token);
-        if self.acts_as_sink(now.mono, &token) {
-            self.collect(now, &mut token);
-        } else {
-            self.load(&mut token);
-        }
-        self.adopt(&token);
-        let members = u64::try_from(token.members.len()).unwrap_or(u64::MAX);
-        let is_idle = token.seq.saturating_sub(token.busy) >= members;
-        if is_idle || members <= 1 {
-            let share = self.token_hold / u32::try_from(members.max(1)).unwrap_or(u32::MAX);
-            let hold = if is_idle { share.max(HOLD_LEAST) } else { ALONE_LEAST };
-            self.state = State::Holding { token, until: now.mono + hold };
-        } else {
-            self.hand_on(now, token, 0);
-        }
-    }
-
-    /// The token was held long enough.
-    fn let_go(&mut self, now: Now) {
-        if let State::Holding { token, .. } = self.take_state(now.mono) {
-            self.hand_on(now, token, 0);
-        }
-    }
-
-    /// There is something for a token that rests here: it goes on at once.
-    fn hurry(&mut self, now: Now) {
-        if !matches!(&self.state, State::Holding { token, .. } if token.members.len() > 1) {
-            return;
-        }
-        if let State::Holding { mut token, .. } = self.take_state(now.mono) {
-            self.admit(now.mono, &mut token);
-            self.load(&mut token);
-            self.hand_on(now, token, 0);
-        }
     }
 
     /// Takes the state out, to put another in its place; until then this member waits.
@@ -358,17 +276,6 @@ impl Ring {
         longest.saturating_mul(3).clamp(LOST_LEAST, LOST_MOST)
     }
 
-    fn note_rotation(&mut self, now: Instant, ring: RingId) {
-        if let Some(before) = self.visited_at.replace(now)
-            && ring == self.taken.0
-        {
-            self.rotations.push_back(now.saturating_since(before));
-            if self.rotations.len() > ROTATIONS_MAX {
-                self.rotations.pop_front();
-            }
-        }
-    }
-
     /// A ring larger than all that were heard of.
     fn new_ring(&mut self) -> RingId {
         let top = self.top();
@@ -390,7 +297,7 @@ impl Ring {
     /// Nothing can be said to this address at present: whatever waits for it goes another way.
     fn unreachable(&mut self, now: Now, ix: PeerIx, why: &str) {
         self.gap_failed(now.mono, ix);
-        for (asker, ack) in self.hops.failed(ix) {
+        for (asker, ack) in self.relays.failed(ix) {
             self.links.answer(asker, Body::TokenAck(ack));
         }
         match &self.state {
@@ -398,30 +305,6 @@ impl Ring {
             State::Handing(_) => self.hop_failed(now, ix, why),
             _ => {}
         }
-    }
-
-    /// The members are those that the token says.
-    fn adopt(&mut self, token: &Token) {
-        let names = |members: &[Member]| -> Vec<(NodeName, MemberId)> {
-            members.iter().map(|member| (member.who.node.clone(), member.who.id)).collect()
-        };
-        let (before, after) = (names(&self.members), names(&token.members));
-        if before != after || !self.is_member {
-            let missing_in =
-                |those: &[(NodeName, MemberId)], these: &[(NodeName, MemberId)]| -> Vec<NodeName> {
-                    these.iter().filter(|one| !those.contains(one)).map(|(name, _)| name.clone()).collect()
-                };
-            let (came, gone) = (missing_in(&before, &after), missing_in(&after, &before));
-            self.report(RingReport::Members { ring: token.ring, members: after.len(), came, gone });
-            for member in &token.members {
-                if let Some(ix) = self.links.find(&member.address) {
-                    self.links.note(ix, &member.who.node);
-                }
-            }
-        }
-        self.members.clone_from(&token.members);
-        self.is_member = true;
-        self.find_gap();
     }
 
     fn read_ahead(&mut self) {

@@ -117,6 +117,7 @@ impl Ring {
     /// Nobody objected: a new token for all who have promised.
     pub(super) fn end_claim(&mut self, now: Now) {
         let State::Claiming(claiming) = self.take_state(now.mono) else { return };
+        claiming.waiting.into_iter().for_each(|ix| self.links.drop(ix));
         let mut members: Vec<Member> = Vec::new();
         for (ix, who) in claiming.promised {
             let Some(address) = self.links.address(ix) else { continue };

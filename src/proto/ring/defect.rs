@@ -1,6 +1,8 @@
 //! Planted defects: each breaks one rule of the ring, so that the tests can show that they would notice. Only tests can
 //! switch one on; in a program the question is always answered no.
 
+use crate::model::RingId;
+
 /// One rule that is broken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Defect {
@@ -10,8 +12,6 @@ pub(super) enum Defect {
     SmallerRingTaken,
     /// Who skips a member lets the token keep its name.
     SkipKeepsName,
-    /// A token for a former life of this node is taken.
-    FormerLifeTaken,
     /// Who shall pass a token on takes it.
     PassedOnTaken,
     /// A second try is a hop of its own.
@@ -42,23 +42,37 @@ pub(super) enum Defect {
     RestForgotten,
 }
 
-/// The defect of one machine, if it has one.
+/// The defect of one machine, if it has one, and what a test wants to see of it.
+#[cfg(test)]
 #[derive(Debug, Default)]
 pub(super) struct Planted {
-    #[cfg(test)]
     pub(super) defect: Option<Defect>,
+    pub(super) visits: Vec<(RingId, u64)>,
 }
 
+/// No program has a defect, or keeps anything for tests.
+#[cfg(not(test))]
+#[derive(Debug, Default)]
+pub(super) struct Planted {}
+
+#[cfg(test)]
 impl Planted {
-    /// Whether the machine has this defect.
-    #[cfg(test)]
     pub(super) fn is(&self, defect: Defect) -> bool {
         self.defect == Some(defect)
     }
 
-    /// No program has one.
-    #[cfg(not(test))]
+    pub(super) fn visited(&mut self, ring: RingId, seq: u64) {
+        self.visits.push((ring, seq));
+    }
+}
+
+#[cfg(not(test))]
+impl Planted {
+    /// Whether the machine has this defect.
     pub(super) fn is(&self, _: Defect) -> bool {
         false
     }
+
+    /// This token was taken.
+    pub(super) fn visited(&mut self, _: RingId, _: u64) {}
 }

@@ -90,7 +90,9 @@ impl Ring {
                 continue;
             }
             if look.answer_until.is_some() {
+                // A link on which nothing is answered may be dead, whatever TCP believes.
                 look.fail(now);
+                self.links.drop(ix);
                 continue;
             }
             look.answer_until = Some(now + ASK_TIMEOUT);

@@ -1,5 +1,5 @@
 //! A hop: the token is handed to the successor and acknowledged, tried again over a fresh link, then through another
-//! member, and only then is the successor skipped. Also the helper's part: passing a token on for somebody else.
+//! member, and only then is the successor skipped. The helper's part is in `relay`.
 
 use std::time::Duration;
 
@@ -16,15 +16,13 @@ const TRIES_MAX: u8 = 3;
 /// Helpers that are asked at once.
 const HELPERS_MAX: usize = 2;
 /// They have this long, and what the token's bytes need twice.
-const HELP_TIMEOUT: Duration = Duration::from_millis(300);
+pub(super) const HELP_TIMEOUT: Duration = Duration::from_millis(300);
 /// A helper that reached the successor is asked first for so long.
 const HELPER_KEPT: Duration = Duration::from_secs(10);
 /// A successor that has given a promise is asked again so often: longer than a promise lasts.
 const PAUSES_MAX: u8 = 5;
 /// After so many skips in one turn the others are asked all at once who is there.
 const SKIPS_MAX: u8 = 2;
-/// Tokens that are passed on for others at a time.
-const RELAYS_MAX: usize = 4;
 /// A link to the successor that breaks may have taken the token with it: after this time without one it is claimed.
 const BROKEN_LINK_CLAIM: Duration = Duration::from_millis(100);
 
@@ -61,15 +59,6 @@ impl Handing {
     }
 }
 
-/// A token that is passed on for another member.
-#[derive(Debug)]
-struct Relay {
-    asker: LinkId,
-    to: PeerIx,
-    hop: (RingId, u64),
-    until: Instant,
-}
-
 /// What is remembered from one hop to the next.
 #[derive(Debug, Default)]
 pub(super) struct Hops {
@@ -77,37 +66,6 @@ pub(super) struct Hops {
     pub(super) watched: Option<PeerIx>,
     /// Who reached the successor when this member could not: successor, helper, and until when it is asked first.
     helper: Option<(PeerIx, PeerIx, Instant)>,
-    relays: Vec<Relay>,
-}
-
-impl Hops {
-    pub(super) fn next_deadline(&self) -> Option<Instant> {
-        self.relays.iter().map(|relay| relay.until).min()
-    }
-
-    /// Tokens that nobody acknowledged in time, with the answers to those who had asked.
-    pub(super) fn expire(&mut self, now: Instant) -> Vec<(LinkId, TokenAck)> {
-        self.give_up(|relay| relay.until <= now)
-    }
-
-    /// Tokens for an address that cannot be reached.
-    pub(super) fn failed(&mut self, ix: PeerIx) -> Vec<(LinkId, TokenAck)> {
-        self.give_up(|relay| relay.to == ix)
-    }
-
-    pub(super) fn forget_asker(&mut self, link: LinkId) {
-        self.relays.retain(|relay| relay.asker != link);
-    }
-
-    fn give_up(&mut self, is_over: impl Fn(&Relay) -> bool) -> Vec<(LinkId, TokenAck)> {
-        let (over, rest) = std::mem::take(&mut self.relays).into_iter().partition(is_over);
-        self.relays = rest;
-        let ack = |relay: Relay| {
-            let (ring, seq) = relay.hop;
-            (relay.asker, TokenAck { ring, seq, outcome: Outcome::Unreachable })
-        };
-        Vec::into_iter(over).map(ack).collect()
-    }
 }
 
 impl Ring {
@@ -217,7 +175,11 @@ impl Ring {
             match handing.stage {
                 Stage::Direct => self.try_again(now, handing, "it does not acknowledge the token"),
                 Stage::Paused => self.send_token(now, handing),
-                Stage::Helped(_) => self.help_failed(now, handing, "nobody reaches it"),
+                Stage::Helped(helpers) => {
+                    let handing = Handing { stage: Stage::Direct, ..handing };
+                    helpers.into_iter().for_each(|ix| self.links.drop(ix));
+                    self.help_failed(now, handing, "nobody reaches it");
+                }
             }
         }
     }
@@ -258,10 +220,8 @@ impl Ring {
     pub(super) fn token_ack(&mut self, now: Now, link: LinkId, ack: TokenAck) {
         let Some(from) = self.links.at(link) else { return };
         let hop = (ack.ring, ack.seq);
-        let relays = &mut self.hops.relays;
-        if let Some(at) = relays.iter().position(|relay| relay.to == from && relay.hop == hop) {
-            let relay = relays.swap_remove(at);
-            self.links.answer(relay.asker, Body::TokenAck(ack));
+        if let Some(asker) = self.relays.answered(from, hop) {
+            self.links.answer(asker, Body::TokenAck(ack));
         }
         if !matches!(&self.state, State::Handing(handing) if handing.hop() == hop) {
             return;
@@ -322,32 +282,10 @@ impl Ring {
             *claim_at = (*claim_at).min(now + BROKEN_LINK_CLAIM);
         }
     }
-
-    /// Somebody cannot reach the member for whom this token is.
-    pub(super) fn pass_on(&mut self, now: Now, asker: LinkId, token: Box<Token>) {
-        let hop = (token.ring, token.seq);
-        if self.planted.is(Defect::PassedOnTaken) {
-            let token = Box::new(Token { to: self.who.id, ..*token });
-            return self.token(now, asker, token);
-        }
-        let place = token.place(token.to).and_then(|place| token.members.get(place));
-        let to = place.and_then(|member| self.links.find(&member.address)).filter(|ix| Some(*ix) != self.own);
-        let outcome = match to {
-            _ if token.ring < self.highest => Outcome::Seen(self.highest),
-            Some(to) if self.hops.relays.len() < RELAYS_MAX => {
-                let until = now.mono + HELP_TIMEOUT + time_for(token.bytes());
-                self.hops.relays.push(Relay { asker, to, hop, until });
-                let token = Box::new(Token { pass_on: false, ..*token });
-                return self.links.tell(now.mono, to, Body::Token(token));
-            }
-            _ => Outcome::Unreachable,
-        };
-        self.links.answer(asker, Body::TokenAck(TokenAck { ring: hop.0, seq: hop.1, outcome }));
-    }
 }
 
 /// What so many bytes need on the slowest link that is reckoned with.
-fn time_for(bytes: usize) -> Duration {
+pub(super) fn time_for(bytes: usize) -> Duration {
     let micros = bytes.saturating_mul(1_000_000) / LINK_LEAST_BYTES_PER_S;
     Duration::from_micros(u64::try_from(micros).unwrap_or(u64::MAX))
 }

@@ -2,6 +2,7 @@
 //! of faults. The world is in `world`, what goes wrong in `faults`, the planted defects in `defects`.
 
 use super::*;
+use crate::model::{NodeName, Outcome, TokenAck};
 use crate::proto::contract::{Machine, Watched};
 
 mod calm;

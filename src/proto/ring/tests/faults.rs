@@ -82,18 +82,19 @@ impl Setting {
         rng.shuffle(&mut order);
         let collecting = rng.usize(1..=hosts.min(3));
         let ranks: BTreeMap<usize, u8> = order.into_iter().take(collecting).zip(0..).collect();
-        let is_deep = rng.u8(0..10) == 0;
+        let is_deep = rng.u8(0..20) == 0;
         Self {
             hosts,
             ranks,
             delay: Duration::from_micros(*rng.choice(&[300, 1_000, 5_000, 40_000, 90_000]).expect("some")),
             commit: Duration::from_millis(*rng.choice(&[0, 20, 300]).expect("some")),
             standby_after: Duration::from_millis(rng.u64(500..5_000)),
-            backlog: if is_deep { 15_000 } else { rng.u64(0..60) },
+            backlog: if is_deep { 5_000 } else { rng.u64(0..60) },
             reading_bytes: *rng.choice(&[60, 120, 700]).expect("some"),
             sample_every: Duration::from_millis(rng.u64(50..1_000)),
             makes_token: rng.bool().then(|| rng.usize(0..hosts)),
             defect: None,
+            keeps_life: false,
         }
     }
 }
@@ -125,10 +126,10 @@ impl World {
         });
     }
 
-    /// The bound that docs/ring.md derives, with the longest rotation that this network makes.
+    /// The bound that docs/ring.md derives: faults have taught some members the longest patience there is.
     fn healing_bound(&self) -> Duration {
         let hosts = u32::try_from(self.hosts.len()).unwrap();
-        Duration::from_secs(20) + hosts * (Duration::from_millis(900) + 4 * self.setting.delay)
+        2 * LOST_MOST + Duration::from_secs(4) + hosts * (Duration::from_millis(900) + 4 * self.setting.delay)
     }
 
     /// A standby's time, the disk's, and as many rotations as all readings need.
@@ -214,12 +215,15 @@ impl World {
         match fault {
             Fault::Vanish => connection.has_vanished = true,
             Fault::Stall => connection.hold_up(until),
-            _ => {
-                for side in 0..2 {
-                    let wait = self.up_to(self.setting.delay);
-                    self.schedule(wait, Event::Closed(id, side));
-                }
-            }
+            _ => self.reset(id),
+        }
+    }
+
+    /// A connection breaks, and both ends hear of it.
+    pub(super) fn reset(&mut self, id: u64) {
+        for side in 0..2 {
+            let wait = self.up_to(self.setting.delay);
+            self.schedule(wait, Event::Closed(id, side));
         }
     }
 

@@ -29,6 +29,8 @@ pub(super) struct Setting {
     /// The host that starts with the token.
     pub(super) makes_token: Option<usize>,
     pub(super) defect: Option<Defect>,
+    /// One more defect: a node that starts again bears the name of its former life.
+    pub(super) keeps_life: bool,
 }
 
 impl Setting {
@@ -45,6 +47,7 @@ impl Setting {
             sample_every: Duration::from_secs(1),
             makes_token: None,
             defect: None,
+            keeps_life: false,
         }
     }
 }
@@ -147,6 +150,9 @@ macro_rules! trace {
     };
 }
 pub(super) use trace;
+
+/// Something that happened, told to a machine.
+type Told = Box<dyn FnOnce(&mut Ring, Now)>;
 
 pub(super) fn address(host: usize) -> String {
     format!("10.0.0.{host}:7000")
@@ -305,6 +311,9 @@ impl World {
         };
         let mut ring = Ring::new(config, self.now);
         ring.planted.defect = setting.defect;
+        if setting.keeps_life {
+            ring.who.id.life = LifeId(1);
+        }
         let ring = Watched::new(ring, self.now);
         let (links, peers) = (BTreeMap::new(), BTreeMap::new());
         host.running = Some(Running { ring, links, peers, newest: RingId::default() });
@@ -314,7 +323,7 @@ impl World {
     }
 
     /// Tells a host's machine something, or that time has passed, and carries out what it wants.
-    fn input(&mut self, at: usize, input: Option<Box<dyn FnOnce(&mut Ring, Now)>>) {
+    fn input(&mut self, at: usize, input: Option<Told>) {
         let Some(running) = &mut self.hosts[at].running else { return };
         running.ring.advance(self.now);
         let outputs = match input {
@@ -334,8 +343,8 @@ impl World {
     /// No token is taken twice, and no member goes back to a smaller ring.
     fn check(&mut self, at: usize) {
         let running = self.hosts[at].running.as_mut().expect("it runs");
-        let mut visits = VecDeque::new();
-        running.ring.input(|ring, _| std::mem::swap(&mut visits, &mut ring.visits));
+        let mut visits = Vec::new();
+        running.ring.input(|ring, _| std::mem::swap(&mut visits, &mut ring.planted.visits));
         for token in visits {
             assert!(
                 token.0 >= running.newest,
