@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Defect, Ring, RingReport, State};
-use crate::model::{Body, Instant, Member, MemberId, NodeName, Now, Outcome, RingId, Token, TokenAck};
+use crate::model::{Body, Instant, Member, NodeName, Now, Outcome, RingId, Token, TokenAck};
 use crate::proto::LinkId;
 
 /// Rotations that are remembered.
@@ -102,21 +102,19 @@ impl Ring {
 
     /// The members are those that the token says.
     pub(super) fn adopt(&mut self, token: &Token) {
-        let names = |members: &[Member]| -> Vec<(NodeName, MemberId)> {
-            members.iter().map(|member| (member.who.node.clone(), member.who.id)).collect()
+        if self.is_member && self.members == token.members {
+            return;
+        }
+        let missing_in = |those: &[Member], these: &[Member]| -> Vec<NodeName> {
+            let is_missing = |one: &&Member| !those.iter().any(|other| other.who.id == one.who.id);
+            these.iter().filter(is_missing).map(|member| member.who.node.clone()).collect()
         };
-        let (before, after) = (names(&self.members), names(&token.members));
-        if before != after || !self.is_member {
-            let missing_in =
-                |those: &[(NodeName, MemberId)], these: &[(NodeName, MemberId)]| -> Vec<NodeName> {
-                    these.iter().filter(|one| !those.contains(one)).map(|(name, _)| name.clone()).collect()
-                };
-            let (came, gone) = (missing_in(&before, &after), missing_in(&after, &before));
-            self.report(RingReport::Members { ring: token.ring, members: after.len(), came, gone });
-            for member in &token.members {
-                if let Some(ix) = self.links.find(&member.address) {
-                    self.links.note(ix, &member.who.node);
-                }
+        let came = missing_in(&self.members, &token.members);
+        let gone = missing_in(&token.members, &self.members);
+        self.report(RingReport::Members { ring: token.ring, members: token.members.len(), came, gone });
+        for member in &token.members {
+            if let Some(ix) = self.links.find(&member.address) {
+                self.links.note(ix, &member.who.node);
             }
         }
         self.members.clone_from(&token.members);
