@@ -94,7 +94,7 @@ fn a_standby_waits_for_the_sink_and_gives_way_to_it() {
 
 #[test]
 fn a_killed_member_is_skipped_or_its_token_replaced_in_two_seconds() {
-    let slowest = std::cell::Cell::new(Duration::ZERO);
+    let slowest = [std::cell::Cell::new(Duration::ZERO), std::cell::Cell::new(Duration::ZERO)];
     for_seeds(60, |seed| {
         let mut world = formed(Setting::calm(5), seed);
         let wait = world.up_to(Duration::from_millis(200));
@@ -105,9 +105,12 @@ fn a_killed_member_is_skipped_or_its_token_replaced_in_two_seconds() {
         world.crash(victim);
         let living = world.living();
         let took = world.run_until("a ring without the dead", HEALED, |world| world.is_one_ring(&living));
+        let slowest = &slowest[usize::from(seed % 2 == 0)];
         slowest.set(slowest.get().max(took));
     });
-    assert!(slowest.get() > Duration::from_millis(500), "no silent death was among them: {slowest:?}");
+    let [refusing, silent] = slowest.map(std::cell::Cell::into_inner);
+    println!("at most {refusing:?} when the kernel tells, {silent:?} when nobody does");
+    assert!(refusing < Duration::from_secs(1) && silent > Duration::from_millis(500));
 }
 
 #[test]

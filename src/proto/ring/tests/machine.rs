@@ -88,6 +88,8 @@ fn tokens_are_judged() {
     assert_eq!(outcomes(&hear(&mut ring, Body::Token(Box::new(smaller)))), [Outcome::Seen(ring_id(3, 1))]);
     let other_life = Token { to: far(0).id, seq: 11, ..first.clone() };
     assert_eq!(outcomes(&hear(&mut ring, Body::Token(Box::new(other_life)))), [Outcome::NotHere]);
+    let twice = Token { members: vec![first.members[0].clone(); 2], seq: 12, ..first.clone() };
+    assert_eq!(outcomes(&hear(&mut ring, Body::Token(Box::new(twice)))), [Outcome::NotHere]);
     let stranger = Token { members: vec![member(1, far(1))], seq: 12, ..first };
     assert_eq!(outcomes(&hear(&mut ring, Body::Token(Box::new(stranger)))), [Outcome::NotHere]);
 }
@@ -180,8 +182,11 @@ fn random_token(rng: &mut fastrand::Rng, ring: &Ring) -> Token {
     if rng.u8(0..5) == 0 {
         token.to = far(rng.usize(0..PEERS)).id;
     }
-    if rng.u8(0..8) == 0 {
-        token.members.clear();
+    match rng.u8(0..12) {
+        0 => token.members.clear(),
+        1 => token.members.push(member(3, far(3))),
+        2 => token.members.push(member(0, ring.who.clone())),
+        _ => {}
     }
     token.sink = [None, Some(JournalId(rng.u64(0..5)))][rng.usize(0..2)];
     token.cursors.push(Cursor {
