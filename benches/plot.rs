@@ -83,7 +83,12 @@ fn synthetic(points: usize, nodes: usize) -> Result<PlotData, Box<dyn Error>> {
                 quantity: quantity.into(),
                 unit: unit.into(),
             };
-            data.series.push(Series { channel, suffix: String::new(), points: series });
+            data.series.push(Series {
+                channel,
+                suffix: String::new(),
+                points: series,
+                dates: pisink::view::Dates::default(),
+            });
         }
     }
     let round = |number: u64| Round { number, time: start + Duration::from_secs(number * 10), down: vec![] };

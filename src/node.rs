@@ -43,7 +43,9 @@ pub struct Node {
 impl Node {
     /// Begins at `now`.
     pub fn new(config: NodeConfig, now: Now) -> Self {
-        let NodeConfig { name, journal, boot, last, consumers, role } = config;
+        let NodeConfig { name, journal, boot, synced, last, consumers, role } = config;
+        let mut clock = OwnClock::new(boot);
+        clock.set_synced(synced);
         let primary = match role {
             Role::Secondary => None,
             Role::Primary(poll) => Some(Primary::new(
@@ -59,21 +61,27 @@ impl Node {
                 now.mono,
             )),
         };
-        Self {
+        let mut node = Self {
             secondary: Secondary::new(name.clone(), journal, last, consumers),
             name,
             journal,
-            clock: OwnClock::new(boot),
+            clock,
             began_at: now.mono,
             primary,
             guests: Guests::default(),
             next_id: 1,
             outputs: VecDeque::new(),
-        }
+        };
+        node.observe(now);
+        node
     }
 
     /// Tells it what happened.
     pub fn handle_input(&mut self, now: Now, input: Input) {
+        if let Input::ClockSynced(synced) = input {
+            self.clock.set_synced(synced);
+        }
+        self.observe(now);
         match input {
             Input::LinkUp { link, peer, remote } => {
                 self.guests.link_up(link, remote);
@@ -96,7 +104,7 @@ impl Node {
             Input::Offence { link, error } => self.offence(now, link, error),
             Input::Appended(last) => self.secondary.appended(last),
             Input::Piece { link, piece } => self.secondary.piece(now, &self.clock, link, piece),
-            Input::ClockSynced(synced) => self.clock.set_synced(synced),
+            Input::ClockSynced(_) => {}
             Input::Taken { journal, cursor } => {
                 if let Some(primary) = &mut self.primary {
                     primary.taken(now, journal, cursor);
@@ -117,6 +125,7 @@ impl Node {
 
     /// Does what is due.
     pub fn handle_timeout(&mut self, now: Now) {
+        self.observe(now);
         if let Some(primary) = &mut self.primary {
             primary.handle_timeout(now);
         }
@@ -161,8 +170,15 @@ impl Node {
             }
             PrimaryOutput::Take(readings) => Output::Take(readings),
             PrimaryOutput::AddRound(round) => Output::AddRound(round),
+            PrimaryOutput::NoteLink { node, journal, link } => Output::NoteLink { node, journal, link },
             PrimaryOutput::NotePeer(address, node) => Output::NotePeer(address, node),
             PrimaryOutput::Report(report) => Output::Report(Report::Primary(report)),
+        }
+    }
+
+    fn observe(&mut self, now: Now) {
+        if let Some(mark) = self.clock.observe(now) {
+            self.outputs.push_back(Output::NoteMark(mark));
         }
     }
 
@@ -173,7 +189,7 @@ impl Node {
             Body::Poll(poll) => self.secondary.poll(now, &self.clock, link, id, sender, poll),
             Body::Readings(readings) => self.readings(now, link, readings),
             Body::StatusRequest => {
-                let message = self.envelope(id, Body::Status(self.status(now.mono)));
+                let message = self.envelope(id, Body::Status(self.status(now)));
                 self.outputs.push_back(Output::SendStatus(link, message));
             }
             Body::Ping => {
@@ -290,7 +306,8 @@ impl Node {
         Message { id, to: None, sender: Some(self.name.clone()), timestamp: None, body }
     }
 
-    fn status(&self, now: Instant) -> Json {
+    /// How it is, as a `STATUS` answer says it.
+    pub fn status(&self, now: Now) -> Json {
         let consumers: BTreeMap<&str, u64> =
             self.secondary.consumers().iter().map(|(name, seq)| (name.as_str(), seq.0)).collect();
         let mut status = json!({
@@ -300,12 +317,13 @@ impl Node {
             "journal": self.journal.to_string(),
             "boot": self.clock.boot().to_string(),
             "last": self.secondary.last().0,
-            "up_s": now.saturating_since(self.began_at).as_secs(),
+            "up_s": now.mono.saturating_since(self.began_at).as_secs(),
+            "clock": self.clock.status(now),
             "consumers": consumers,
             "foreign": self.guests.status(),
         });
         if let (Some(primary), Some(fields)) = (&self.primary, status.as_object_mut()) {
-            fields.insert("polling".to_owned(), primary.status());
+            fields.insert("polling".to_owned(), primary.status(now));
         }
         status
     }

@@ -8,13 +8,15 @@ use std::time::Duration;
 use core::net::IpAddr;
 
 use super::*;
-use crate::model::{BootId, ClockMark, ClockSample, PollRequest, Seq};
+use crate::model::{BootId, ClockMark, ClockSample, PollRequest, Seq, WallTime};
 use crate::proto::PeerIx;
 use crate::proto::contract::{Machine, Watched, at, for_seeds};
 use crate::wire::{LineDecoder, encode};
 
 #[path = "node/world_tests.rs"]
 mod world;
+#[path = "node/world_clock_tests.rs"]
+mod world_clock;
 
 use world::World;
 
@@ -46,6 +48,7 @@ fn node(role: Role) -> Watched<Node> {
         name: name("pi-2"),
         journal: OWN,
         boot: BootId(7),
+        synced: None,
         last: Seq(5),
         consumers: BTreeMap::new(),
         role,
@@ -120,6 +123,34 @@ fn a_ping_is_answered_with_its_id_and_a_status_with_what_is_known() {
         (&json!("pi-2"), &json!(5), &json!("secondary"))
     );
     assert_eq!(sent(&outputs)[0].id, "8");
+}
+
+#[test]
+fn what_the_wall_clock_shows_is_noted_at_the_start_and_when_something_synchronises_it() {
+    let config = NodeConfig {
+        name: name("pi-2"),
+        journal: OWN,
+        boot: BootId(7),
+        synced: None,
+        last: Seq::ZERO,
+        consumers: BTreeMap::new(),
+        role: Role::Secondary,
+    };
+    let mut node = Watched::new(Node::new(config, at(Instant::ZERO)), Instant::ZERO);
+    let marks = |outputs: Vec<Output>| {
+        let mark = |output| if let Output::NoteMark(mark) = output { Some(mark) } else { None };
+        outputs.into_iter().filter_map(mark).collect::<Vec<ClockMark>>()
+    };
+    let mark = |mono, synced| ClockMark { mono, wall: at(mono).wall, synced };
+    assert_eq!(marks(node.timeout()), [mark(Instant::ZERO, None)]);
+    node.advance(Instant::from_micros(20_000_000));
+    assert_eq!(marks(node.timeout()), []);
+    let well = Some(Duration::from_millis(3));
+    assert_eq!(marks(tell(&mut node, Input::ClockSynced(well))), [mark(node.now(), well)]);
+    let outputs = hear(&mut node, LINK, "{\"key\":\"STATUS\",\"id\":8}\n");
+    let Body::Status(status) = &sent(&outputs)[0].body else { panic!("{outputs:?}") };
+    let expected = json!({"wall": "2023-11-14T22:13:40.000000Z", "synced_s": 0.003, "is_set": false});
+    assert_eq!(status["clock"], expected);
 }
 
 #[test]
@@ -288,6 +319,18 @@ fn piece(after: Seq) -> Readings {
     }
 }
 
+/// What a peer may say of its clocks that is wrong, or made up.
+fn random_clock(rng: &mut fastrand::Rng) -> ClockSample {
+    let mut time = || match rng.u8(0..4) {
+        0 => rng.i64(..),
+        1 => [i64::MIN, i64::MAX][rng.usize(0..2)],
+        _ => rng.i64(0..5_000_000),
+    };
+    let (received, mono, wall) = (time(), Instant::from_micros(time()), WallTime::from_unix_micros(time()));
+    let mark = ClockMark { mono, wall, synced: None };
+    ClockSample { boot: BootId(rng.u128(0..3)), received: Instant::from_micros(received), mark }
+}
+
 fn random_input(rng: &mut fastrand::Rng, link: LinkId) -> Input {
     let peer = PeerIx(rng.usize(0..4));
     let (journal, seq) = (JournalId(rng.u64(0..4)), Seq(rng.u64(0..30)));
@@ -306,10 +349,12 @@ fn random_input(rng: &mut fastrand::Rng, link: LinkId) -> Input {
             re: rng.u32(0..20).to_string(),
             journal,
             last: Seq(rng.u64(..)),
+            clock: Some(random_clock(rng)),
             ..piece(seq)
         }),
     };
-    match rng.u8(0..12) {
+    match rng.u8(0..13) {
+        12 => Input::ClockSynced(rng.bool().then(|| Duration::from_micros(rng.u64(..)))),
         0 => Input::LinkUp { link, peer: rng.bool().then_some(peer), remote: IpAddr::from([10, 0, 0, 3]) },
         1 => Input::LinkFailed { peer, why: "refused".into() },
         2 => Input::LinkDown { link, why: "reset".into() },

@@ -152,6 +152,7 @@ fn every_help_is_there_and_fits_a_terminal() {
         "sensors scan",
         "sensors read",
         "status",
+        "doctor",
     ];
     for command in commands {
         let done = pisink(&format!("{command} --help"));
@@ -227,7 +228,12 @@ fn exports_read_back_as_what_the_store_has() {
     let jsonl: Vec<Json> = export("jsonl").lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let csv = export("csv");
     let mut lines = csv.lines();
-    assert_eq!(lines.next(), Some("node,chip,quantity,unit,time,value,err,journal,seq"));
+    assert_eq!(
+        lines.next(),
+        Some(
+            "node,chip,quantity,unit,time,value,err,time_source,time_error_s,node_time,boot,mono_us,journal,seq"
+        )
+    );
     let csv: Vec<Vec<String>> = lines.map(csv_fields).collect();
     let senml: Vec<Json> = serde_json::from_str(&export("senml")).unwrap();
     assert_eq!([jsonl.len(), csv.len(), senml.len()], [kept.len(); 3]);
@@ -235,23 +241,28 @@ fn exports_read_back_as_what_the_store_has() {
         let value = row.value.ok().map(f64::from_bits);
         let text = |key: &str| json[key].as_str().unwrap_or_default().to_owned();
         assert_eq!(format!("{}/{}/{}", text("node"), text("chip"), text("quantity")), row.channel);
-        assert_eq!((micros(&text("time")), text("unit")), (row.time_us, row.unit.clone()));
+        assert_eq!((micros(&text("node_time")), text("unit")), (row.time_us, row.unit.clone()));
         assert_eq!((json["value"].as_f64(), json["err"].as_str()), (value, row.value.err()));
 
         let wanted = ["node", "chip", "quantity", "unit", "time"].map(text);
-        assert_eq!((&fields[..5], fields.len()), (&wanted[..], 9));
+        assert_eq!((&fields[..5], fields.len()), (&wanted[..], 14));
         assert_eq!(
             (fields[5].parse().ok(), fields[6].as_str()),
             (value, row.value.err().unwrap_or_default())
         );
-        assert_eq!((fields[7].clone(), fields[8].clone()), (text("journal"), json["seq"].to_string()));
+        let wanted = ["time_source", "node_time", "boot", "journal"].map(text);
+        assert_eq!([7, 9, 10, 12].map(|at| fields[at].clone()), wanted);
+        assert_eq!(
+            [11, 13].map(|at| fields[at].clone()),
+            ["mono_us", "seq"].map(|key| json[key].to_string())
+        );
 
         // RFC 8428, section 4: a record has a name, a time that is a number, and exactly one value field.
         assert_eq!(record["n"], row.channel.as_str());
         assert_eq!(record["u"].as_str().unwrap_or_default(), row.unit);
         let time = record["t"].as_f64().unwrap();
         assert!(
-            time >= f64::from(1 << 28) && (time * 1e6 - row.time_us as f64).abs() < 1_000.0,
+            time >= f64::from(1 << 28) && (time * 1e6 - micros(&text("time")) as f64).abs() < 1_000.0,
             "absolute: {time}"
         );
         let fields = ["v", "vs", "vb", "vd"].iter().filter(|key| !record[**key].is_null()).count();

@@ -125,7 +125,9 @@ fn answers_at_a_terminal_become_a_config_that_runs() {
     let config = dir.path().join("pisink.toml");
     let launch =
         Launch::bare(&dir.path().join("data")).flags("--interval 50ms --flush-interval 20ms --config");
-    let node = launch.arg(&config).start();
+    let plots = dir.path().join("plots/time-series.png");
+    // The plots of a sink go into a folder that is relative to where it is started.
+    let node = launch.arg(&config).by(&["env", "--chdir", dir.path().to_str().unwrap()]).start();
     let status = common::until("a reading of each chip", || {
         let status = pisink(&format!("status {} --json", node.address)).stdout;
         ["seesaw-36", "sht3x-44", "lm75-48"].iter().all(|chip| status.contains(chip)).then_some(status)
@@ -133,6 +135,7 @@ fn answers_at_a_terminal_become_a_config_that_runs() {
     let status: Json = serde_json::from_str(&status).unwrap();
     assert_eq!((&status["node"], &status["role"]), (&Json::from("bench-1"), &Json::from("primary")));
     node.terminate();
+    assert!(plots.exists(), "no {}", plots.display());
 }
 
 #[test]
@@ -198,6 +201,7 @@ fn without_a_terminal_flags_are_taken_and_nothing_is_waited_for() {
     let config = std::fs::read_to_string(dir.path().join("pisink.toml")).unwrap();
     for line in [
         "role = \"primary\"",
+        "plots = \"plots\"",
         "name = \"sink\"",
         "listen = \"0.0.0.0:7002\"",
         "data = \"d\"",

@@ -109,7 +109,22 @@ fn assert_exports(sink: &Path) {
         let keys: Vec<&str> = line.as_object().unwrap().keys().map(String::as_str).collect();
         assert_eq!(
             keys,
-            ["chip", "err", "journal", "node", "quantity", "seq", "time", "unit", "value"],
+            [
+                "boot",
+                "chip",
+                "err",
+                "journal",
+                "mono_us",
+                "node",
+                "node_time",
+                "quantity",
+                "seq",
+                "time",
+                "time_error_s",
+                "time_source",
+                "unit",
+                "value"
+            ],
             "{line}"
         );
         assert!(line["value"].is_number() != line["err"].is_string(), "{line}");

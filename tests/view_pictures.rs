@@ -21,7 +21,7 @@ fn name(text: &str) -> NodeName {
 fn series(node: &str, chip: &str, quantity: &str, unit: &str, points: Vec<(WallTime, Value)>) -> Series {
     let channel =
         Channel { node: name(node), chip: chip.into(), quantity: quantity.into(), unit: unit.into() };
-    Series { channel, suffix: String::new(), points }
+    Series { channel, suffix: String::new(), points, dates: pisink::view::Dates::default() }
 }
 
 fn at(seconds: f64) -> WallTime {

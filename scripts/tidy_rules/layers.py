@@ -16,6 +16,7 @@ PLACES = {
     "mio": {"io"},
     "signal_hook": {"io"},
     "signal_hook_mio": {"io"},
+    "sd_notify": {"io"},
     "rustix::net": {"io"},
     "rustix": UPPER | {"main"} | SENSOR_IO,
     "rusqlite": {"store"},
@@ -26,6 +27,8 @@ PLACES = {
     "rppal": {"sensors/src/bus_rppal.rs"},
     "anyhow": UPPER | {"main"},
     "clap": {"cli"},
+    "clap_complete": {"cli"},
+    "clap_mangen": {"cli"},
     "indicatif": {"cli"},
     "toml": {"cli"},
 }

@@ -1,7 +1,6 @@
 //! `pisink demo`: the main job on one machine, with everything that goes wrong in the field: three nodes as processes
 //! of their own, a chip that burns out, a node that is killed and comes back, and the count at the end.
 
-use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -55,7 +54,7 @@ pub(super) fn run(args: &DemoArgs) -> Result<()> {
     if args.duration < SHORTEST {
         bail!(super::Usage(format!("--duration: the demo needs {SHORTEST:?} at least to show anything")));
     }
-    let colour = std::io::stdout().is_terminal();
+    let colour = super::wants_colour();
     clear(&args.dir)?;
     let burnt_at = args.duration.mul_f64(act_share(Act::Burnt));
     let mut site = Site::start(&args.dir, args.seed, burnt_at)?;

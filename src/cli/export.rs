@@ -12,8 +12,10 @@ use super::plot::Selection;
 use crate::store::{Format, Reader, export};
 
 const COLUMNS: &str = "\
-CSV and JSON lines have node, chip, quantity, unit, time (RFC 3339, UTC), value, err, journal
-and seq: an ERR has its reason in err and no value. SenML is RFC 8428.
+CSV and JSON lines have node, chip, quantity, unit, time (RFC 3339, UTC), value, err, time_source,
+time_error_s, node_time, boot, mono_us, journal and seq: an ERR has its reason in err and no value.
+time is when it was, as far as is known: by the clock of the sink or the node (time_source), or
+unknown; node_time is what the node's own clock showed. SenML is RFC 8428.
 
   pisink export --data DIR --format csv --last 1h | head
   pisink export --data DIR --format jsonl --quantity temperature | jq .value";

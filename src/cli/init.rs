@@ -47,6 +47,8 @@ JSON.";
 /// A config in this folder is for the service, whose own folder is better than one relative to where it is started.
 const SYSTEM_CONFIGS: &str = "/etc";
 const SYSTEM_DATA: &str = "/var/lib/pisink";
+/// Where a sink draws: what it collects is there to be looked at.
+const PLOTS: &str = "plots";
 
 /// What to scan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,6 +132,9 @@ pub(super) fn run(args: &InitArgs) -> Result<()> {
     if is_asked(args) {
         let (mut input, mut output) = (io::stdin().lock(), io::stderr().lock());
         ask(&mut config, &mut chips, &mut input, &mut output)?;
+    }
+    if config.role.as_deref() == Some(questions::word(RoleName::Primary).as_str()) {
+        config.plots = Some(system_data(&place).unwrap_or_default().join(PLOTS));
     }
     let lines = chips.lines();
     let text =

@@ -1,13 +1,15 @@
 //! The command line: one file per subcommand, each with its arguments as typed and what they come to.
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
 mod config;
 mod demo;
+mod doctor;
 mod export;
+mod generate;
 mod init;
 mod parse;
 mod plot;
@@ -57,12 +59,25 @@ enum Command {
     Sensors(sensors::SensorsArgs),
     /// Ask a running node how it is
     Status(status::StatusArgs),
+    /// Check everything that a node needs on this machine, and say what to do about what is wrong
+    Doctor(Box<doctor::DoctorArgs>),
+    /// Write the completions of a shell to standard output
+    #[command(hide = true)]
+    Completions(generate::CompletionsArgs),
+    /// Write the man pages
+    #[command(hide = true)]
+    Man(generate::ManArgs),
 }
 
 /// The arguments make no sense; the exit code is 2. The text says what is wrong and what would be right.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 struct Usage(String);
+
+/// What failed was told already, as the command's own output; the exit code is 1.
+#[derive(Debug, thiserror::Error)]
+#[error("told already")]
+struct Told;
 
 /// Runs the program on the process's arguments.
 pub fn main() -> ExitCode {
@@ -76,10 +91,14 @@ pub fn main() -> ExitCode {
         Command::Export(args) => export::run(&args),
         Command::Sensors(args) => sensors::run(&args),
         Command::Status(args) => status::run(&args),
+        Command::Doctor(args) => doctor::run(*args),
+        Command::Completions(args) => generate::completions(&args),
+        Command::Man(args) => generate::man(&args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) if error.is::<Told>() => ExitCode::FAILURE,
         Err(error) => {
             eprintln!("pisink: {error:#}");
             ExitCode::from(if error.downcast_ref::<Usage>().is_some() { 2 } else { 1 })
@@ -102,14 +121,43 @@ fn say(line: impl std::fmt::Display) -> anyhow::Result<()> {
     Ok(writeln!(std::io::stdout().lock(), "{line}")?)
 }
 
+/// Whether colours are wanted: on a terminal, unless the user says no (no-color.org).
+fn wants_colour() -> bool {
+    let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    std::io::stdout().is_terminal()
+        && !is_set("NO_COLOR")
+        && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+}
+
 fn start_log(verbose: u8) {
     let level = match verbose {
         0 => "info",
         1 => "debug",
         _ => "trace",
     };
-    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or(level))
-        .format_target(false)
-        .format_timestamp_millis()
-        .init();
+    let mut builder = env_logger::Builder::from_env(env_logger::Env::default().default_filter_or(level));
+    if is_journal() {
+        // It has the time already, and knows the level by the number before the line (sd-daemon(3)).
+        builder.format(|out, record| writeln!(out, "<{}>{}", syslog_level(record.level()), record.args()));
+    } else {
+        builder.format_target(false).format_timestamp_millis();
+    }
+    builder.init();
+}
+
+/// Whether standard error goes into the journal: `JOURNAL_STREAM` names its device and file. The variable alone says
+/// nothing, for whatever a service starts inherits it.
+fn is_journal() -> bool {
+    let Ok(stream) = std::env::var("JOURNAL_STREAM") else { return false };
+    rustix::fs::fstat(std::io::stderr())
+        .is_ok_and(|stat| stream == format!("{}:{}", stat.st_dev, stat.st_ino))
+}
+
+fn syslog_level(level: log::Level) -> u8 {
+    match level {
+        log::Level::Error => 3,
+        log::Level::Warn => 4,
+        log::Level::Info => 6,
+        log::Level::Debug | log::Level::Trace => 7,
+    }
 }

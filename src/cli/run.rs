@@ -23,7 +23,7 @@ Flags win over the environment, and the environment over the file.
   pisink run --role primary --listen 0.0.0.0:7001 --peer pi-2:7001 --peer pi-3:7001
   pisink run --role secondary --bus sim --chip sht3x@0x44 --fault sht3x@0x44=nack@10s..20s
 
-SIGINT, SIGTERM and a closed terminal stop it with everything flushed; SIGUSR1 draws the plots now.";
+SIGINT and SIGTERM stop it with everything flushed; SIGUSR1 draws the plots now.";
 
 /// What a node does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -34,16 +34,16 @@ pub(super) enum RoleName {
     Secondary,
 }
 
-#[derive(Debug, Default, Args)]
+#[derive(Clone, Debug, Default, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct RunArgs {
     /// A TOML file with any of these settings
     #[arg(long, env = "PISINK_CONFIG", value_name = "FILE")]
-    config: Option<PathBuf>,
+    pub(super) config: Option<PathBuf>,
 
     /// What this node does
     #[arg(long, env = "PISINK_ROLE")]
-    role: Option<RoleName>,
+    pub(super) role: Option<RoleName>,
 
     /// The node's name [default: the host name]
     #[arg(long, env = "PISINK_NAME")]
@@ -59,11 +59,11 @@ pub(super) struct RunArgs {
 
     /// A node to poll (primary); give one for each
     #[arg(long = "peer", env = "PISINK_PEER", value_name = "HOST:PORT", value_delimiter = ',')]
-    peers: Vec<String>,
+    pub(super) peers: Vec<String>,
 
     /// The bus: pi:N for /dev/i2c-N, sim or sim:SEED for simulated chips, none [default: pi:1]
     #[arg(long, env = "PISINK_BUS", value_name = "BUS")]
-    bus: Option<String>,
+    pub(super) bus: Option<String>,
 
     /// A chip as DRIVER@ADDRESS[,OPTION=VALUE]; on another bus than --bus: BUS/DRIVER@ADDRESS. See `sensors list`
     #[arg(long = "chip", env = "PISINK_CHIP", value_name = "CHIP", value_delimiter = ' ')]
@@ -133,10 +133,7 @@ fn settings(args: RunArgs) -> Result<Settings> {
 pub(super) fn settle(args: RunArgs, file: FileConfig) -> Result<Settings> {
     let faults = parse_all::<PlannedFault>("fault", pick_list(&args.faults, &file.faults))?;
     let chips = parse_all::<ChipSpec>("chip", pick_list(&args.chips, &file.chips))?;
-    let bus = match args.bus.as_ref().or(file.bus.as_ref()) {
-        Some(text) => text.parse().map_err(|why| Usage(format!("--bus {text}: {why}")))?,
-        None => BusSpec::Pi(1),
-    };
+    let bus = bus(&args, &file)?;
     let host = args.host.or(file.host).unwrap_or(chips.is_empty());
     Ok(Settings {
         role: role(&args, &file)?,
@@ -164,6 +161,14 @@ pub(super) fn settle(args: RunArgs, file: FileConfig) -> Result<Settings> {
             None => None,
         },
     })
+}
+
+/// The bus of chips that name none.
+pub(super) fn bus(args: &RunArgs, file: &FileConfig) -> Result<BusSpec> {
+    match args.bus.as_ref().or(file.bus.as_ref()) {
+        Some(text) => text.parse().map_err(|why| Usage(format!("--bus {text}: {why}")).into()),
+        None => Ok(BusSpec::Pi(1)),
+    }
 }
 
 /// What a store may grow to unless told otherwise: an eighth of a common SD card, two years of a small site.

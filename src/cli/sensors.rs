@@ -1,6 +1,6 @@
 //! `pisink sensors`: the chips that are known, those on a bus, and what they say now.
 
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -289,7 +289,7 @@ fn print_value(
     };
     let text = match value {
         Ok(value) => format!("{value:.3} {unit}"),
-        Err(_) if out.is_terminal() => format!("\u{1b}[31mERR {}\u{1b}[0m", err.unwrap_or_default()),
+        Err(_) if super::wants_colour() => format!("\u{1b}[31mERR {}\u{1b}[0m", err.unwrap_or_default()),
         Err(_) => format!("ERR {}", err.unwrap_or_default()),
     };
     Ok(writeln!(out, "{stamp}{chip:<12} {quantity:<18} {text}")?)

@@ -85,6 +85,7 @@ fn for_people(status: &Json) -> String {
         number("links")
     )];
     lines.push(format!("journal  {}, {} readings", text("journal"), number("last")));
+    lines.push(clock_line(status));
     lines.push(store_line(status));
     lines.extend(channel_lines(status));
     if let Some(polling) = status.get("polling") {
@@ -97,6 +98,21 @@ fn for_people(status: &Json) -> String {
     }
     lines.push(String::new());
     lines.join("\n")
+}
+
+fn clock_line(status: &Json) -> String {
+    let clock = status.get("clock").unwrap_or(&Json::Null);
+    let Some(wall) = clock.get("wall").and_then(Json::as_str) else { return "clock    ?".to_owned() };
+    // Whole seconds: the answer was some time on its way.
+    let wall = wall.split_once('.').map_or(wall.to_owned(), |(whole, _)| format!("{whole}Z"));
+    let is_set = clock.get("is_set").and_then(Json::as_bool).unwrap_or(true);
+    match clock.get("synced_s").and_then(Json::as_f64) {
+        _ if !is_set => format!(
+            "CLOCK    {wall}: not set; readings are dated by the sink's clock, or once this one is set: docs/time.md"
+        ),
+        Some(error_s) => format!("clock    {wall}, synchronised within {}", seconds(error_s)),
+        None => format!("clock    {wall}, not synchronised"),
+    }
 }
 
 fn store_line(status: &Json) -> String {
@@ -139,10 +155,73 @@ fn peer_line(peer: &Json) -> String {
     let number = |key: &str| peer.get(key).and_then(Json::as_u64).unwrap_or(0);
     let behind = number("last").saturating_sub(number("taken"));
     format!(
-        "peer     {:<22} {:<16} {:<10} {} readings taken, {behind} to come",
+        "peer     {:<22} {:<16} {:<10} {} readings taken, {behind} to come{}",
         text("address"),
         text("node"),
         text("state"),
-        number("taken")
+        number("taken"),
+        peer_clock(peer)
     )
+}
+
+/// How a peer's wall clock stands to that of the node that was asked.
+fn peer_clock(peer: &Json) -> String {
+    let clock = peer.get("clock").unwrap_or(&Json::Null);
+    let number = |key: &str| clock.get(key).and_then(Json::as_f64);
+    let (Some(offset_s), Some(error_s)) = (number("offset_s"), number("error_s")) else {
+        return String::new();
+    };
+    let state = match (clock.get("is_set").and_then(Json::as_bool), number("synced_s")) {
+        (Some(false), _) => ", NOT SET",
+        (_, Some(_)) => ", synchronised",
+        _ => "",
+    };
+    let (size, way) = (seconds(offset_s.abs()), if offset_s < 0.0 { "behind" } else { "ahead" });
+    format!(", clock {size} {way} \u{b1}{}{state}", seconds(error_s))
+}
+
+/// A length of time in a unit that suits it.
+fn seconds(seconds: f64) -> String {
+    const DAY_S: f64 = 86_400.0;
+    match seconds {
+        s if s < 0.01 => format!("{:.2} ms", s * 1e3),
+        s if s < 1.0 => format!("{:.0} ms", s * 1e3),
+        s if s < 100.0 => format!("{s:.1} s"),
+        s if s < 2.0 * DAY_S => format!("{s:.0} s"),
+        s => format!("{:.0} days", s / DAY_S),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn clocks_are_told_so_that_a_wrong_one_is_seen() {
+        let line = |wall: &str, is_set: bool, synced_s: Option<f64>| {
+            clock_line(&json!({"clock": {"wall": wall, "is_set": is_set, "synced_s": synced_s}}))
+        };
+        let unset = line("1970-01-01T00:02:11.000417Z", false, None);
+        assert!(unset.starts_with("CLOCK    1970-01-01T00:02:11Z: not set;"), "{unset}");
+        assert_eq!(
+            line("2026-11-20T12:00:00.900000Z", true, Some(0.1)),
+            "clock    2026-11-20T12:00:00Z, synchronised within 100 ms"
+        );
+        assert!(line("2026-11-20T12:00:00.900000Z", true, None).ends_with("Z, not synchronised"));
+        assert_eq!(clock_line(&json!({})), "clock    ?", "an older node");
+    }
+
+    #[test]
+    fn a_peers_clock_is_told_beside_it() {
+        let told = |offset_s: f64, is_set: bool, synced_s: Option<f64>| {
+            let clock =
+                json!({"offset_s": offset_s, "error_s": 0.00042, "is_set": is_set, "synced_s": synced_s});
+            peer_clock(&json!({ "clock": clock }))
+        };
+        assert_eq!(told(-1.5e9, false, None), ", clock 17361 days behind \u{b1}0.42 ms, NOT SET");
+        assert_eq!(told(0.0123, true, Some(0.1)), ", clock 12 ms ahead \u{b1}0.42 ms, synchronised");
+        assert_eq!(told(61.0, true, None), ", clock 61.0 s ahead \u{b1}0.42 ms");
+        assert_eq!(peer_clock(&json!({"clock": null})), "");
+    }
 }

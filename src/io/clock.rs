@@ -1,15 +1,40 @@
 //! The machine's clocks, and which boot its monotonic one counts from.
 
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
 use rustix::time::{ClockId, clock_gettime};
 
 use crate::model::{BootId, Instant, Now, WallTime};
 
+/// Both clocks are read within this time of one another; a thread that is interrupted in between tries again.
+const READ_MAX: Duration = Duration::from_micros(500);
+/// It tries so often: on a machine that is busy all the time, the last try has to do.
+const READS_MAX: u32 = 5;
+
 /// This moment by both clocks. The monotonic one counts through suspends (`CLOCK_BOOTTIME`).
 pub fn now() -> Now {
-    Now {
-        mono: Instant::from_micros(micros(clock_gettime(ClockId::Boottime))),
-        wall: WallTime::from_unix_micros(micros(clock_gettime(ClockId::Realtime))),
+    let mut mono = monotonic();
+    for _ in 1..READS_MAX {
+        let wall = wall();
+        let after = monotonic();
+        if after.saturating_since(mono) <= READ_MAX {
+            return Now { mono, wall };
+        }
+        mono = after;
     }
+    Now { mono, wall: wall() }
+}
+
+fn monotonic() -> Instant {
+    Instant::from_micros(micros(clock_gettime(ClockId::Boottime)))
+}
+
+fn wall() -> WallTime {
+    let micros = |since: Duration| i64::try_from(since.as_micros()).unwrap_or(i64::MAX);
+    WallTime::from_unix_micros(match SystemTime::now().duration_since(UNIX_EPOCH) {
+        Ok(since) => micros(since),
+        Err(before) => -micros(before.duration()),
+    })
 }
 
 fn micros(time: rustix::fs::Timespec) -> i64 {

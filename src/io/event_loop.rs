@@ -19,8 +19,10 @@ mod unfinished;
 
 use super::clock;
 use super::link::Link;
+use super::notify::Notify;
 use super::resolver::{Resolved, Resolver};
 use super::store_thread::{StoreHandle, StoreReply};
+use super::synced::Synced;
 use crate::model::{Instant, Now, Readings};
 use crate::node::{Input, Node};
 use crate::proto::{LinkId, PeerIx};
@@ -38,6 +40,8 @@ const PAUSE_MAX: Duration = Duration::from_millis(50);
 /// One buffer for all reads.
 const SCRATCH_BYTES: usize = 64 << 10;
 const EVENTS_MAX: usize = 1_024;
+/// From one look at what synchronises the clock to the next, if the loop is awake then: it is not woken for it.
+const SYNCED_EVERY: Duration = Duration::from_secs(16);
 
 /// Why the loop ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +58,7 @@ pub(crate) struct Parts {
     pub(crate) listener: TcpListener,
     pub(crate) signals: Signals,
     pub(crate) node: Node,
+    pub(crate) synced: Synced,
     pub(crate) store: StoreHandle,
     pub(crate) replies: Receiver<StoreReply>,
     pub(crate) resolver: Resolver,
@@ -62,6 +67,8 @@ pub(crate) struct Parts {
     pub(crate) on_draw: Box<dyn Fn()>,
     /// What the status says besides the node's own words.
     pub(crate) more_status: Box<dyn Fn() -> Json>,
+    /// Who started this node, and wants to know how it is.
+    pub(crate) notify: Notify,
 }
 
 /// The loop's state.
@@ -88,6 +95,7 @@ pub(crate) struct EventLoop {
     held_bytes: usize,
     telling: Telling,
     accept_again_at: Option<Instant>,
+    synced_at: Instant,
     turned_away: u64,
     ending: Option<Ending>,
 }
@@ -114,6 +122,7 @@ impl EventLoop {
             held_bytes: 0,
             telling: Telling::new(clock::now().mono),
             accept_again_at: None,
+            synced_at: clock::now().mono,
             turned_away: 0,
             ending: None,
         })
@@ -123,6 +132,9 @@ impl EventLoop {
     pub(crate) fn run(&mut self) -> Result<Ending> {
         let mut events = Events::with_capacity(EVENTS_MAX);
         let mut scratch = vec![0; SCRATCH_BYTES];
+        let Parts { notify, node, more_status, .. } = &mut self.parts;
+        let now = clock::now();
+        notify.ready(now.mono, || outputs::whole_status(node, more_status, now));
         loop {
             let now = clock::now();
             self.handle_due(now);
@@ -155,13 +167,19 @@ impl EventLoop {
         }
         let node = self.parts.node.poll_timeout().map(|(at, _)| at);
         let paused = (!self.paused.is_empty()).then(|| now + PAUSE_MAX);
-        let due = [node, self.unfinished.due(), self.accept_again_at, paused].into_iter().flatten().min()?;
+        let due = [node, self.unfinished.due(), self.accept_again_at, paused, self.parts.notify.due()];
+        let due = due.into_iter().flatten().min()?;
         Some(due.saturating_since(now))
     }
 
     fn handle_due(&mut self, now: Now) {
         if self.parts.node.poll_timeout().is_some_and(|(at, _)| at <= now.mono) {
             self.parts.node.handle_timeout(now);
+        }
+        if now.mono.saturating_since(self.synced_at) >= SYNCED_EVERY {
+            self.synced_at = now.mono;
+            let synced = self.parts.synced.look(now);
+            self.parts.node.handle_input(now, Input::ClockSynced(synced));
         }
         self.hand_over(now);
         self.drain(now);
@@ -172,6 +190,8 @@ impl EventLoop {
         if !self.parts.store.is_behind() {
             self.unread.append(&mut self.paused);
         }
+        let Parts { notify, node, more_status, .. } = &mut self.parts;
+        notify.turn(now.mono, || outputs::whole_status(node, more_status, now));
         while let Some(link) = self.unfinished.overdue(now.mono) {
             self.unfinished.end(link);
             self.drop_link(link, &format!("what began {} s ago has not ended", UNFINISHED_MAX.as_secs()));
@@ -194,6 +214,7 @@ impl EventLoop {
                 }
                 StoreReply::Damaged(why) => {
                     log::error!("{why}");
+                    self.parts.notify.reopening();
                     self.ending = Some(Ending::StoreDamaged);
                     continue;
                 }
@@ -214,7 +235,10 @@ impl EventLoop {
         for signal in signals {
             match signal {
                 signal_hook::consts::SIGUSR1 => (self.parts.on_draw)(),
-                _ => self.ending = Some(Ending::Stopped),
+                _ => {
+                    self.parts.notify.stopping();
+                    self.ending = Some(Ending::Stopped);
+                }
             }
         }
     }

@@ -8,12 +8,15 @@ mod desk;
 mod event_loop;
 mod interrupts;
 mod link;
+mod notify;
 mod plotter;
+mod promise;
 mod queue;
 mod resolver;
 mod sampler;
 mod settings;
 mod store_thread;
+mod synced;
 
 use std::collections::BTreeMap;
 use std::net::{SocketAddr, ToSocketAddrs};
@@ -37,10 +40,12 @@ use crate::model::{JournalId, NodeName, Now, Seq};
 use crate::node::{Node, NodeConfig, PollConfig, Role};
 use crate::store::{Check, OpenParams, OwnJournal, Retention, Store};
 use event_loop::{Ending, EventLoop, Parts, WAKER};
+use notify::Notify;
 use plotter::Plotter;
 use resolver::Resolver;
 use sampler::Samplers;
 use store_thread::{Ended, StoreHandle, StoreSettings};
+use synced::Synced;
 
 /// Connections that may wait to be accepted; the kernel bounds it further (`net.core.somaxconn`).
 const BACKLOG: i32 = 4_096;
@@ -74,7 +79,8 @@ fn session(settings: &mut Settings, check: Check) -> Result<Ending> {
     let watched = interrupts::stopping().into_iter().chain([SIGUSR1]);
     let signals = Signals::new(watched).context("watching for signals")?;
     let store = open_store(settings, check)?;
-    let node = node(settings, &store, clock::now())?;
+    let mut synced = Synced::default();
+    let node = node(settings, &store, &mut synced, clock::now())?;
     let poll = Poll::new().context("making the event loop")?;
     let waker = Arc::new(Waker::new(poll.registry(), WAKER).context("making the event loop")?);
     let wake = move || {
@@ -98,12 +104,14 @@ fn session(settings: &mut Settings, check: Check) -> Result<Ending> {
         listener,
         signals,
         node,
+        synced,
         store: store.clone(),
         replies,
         resolver: Resolver::start(answers, wake)?,
         resolved,
         on_draw: plotter.as_ref().map_or_else(|| Box::new(|| ()) as Box<dyn Fn()>, Plotter::drawer),
         more_status: status(&store, &samplers),
+        notify: Notify::from_environment(samplers.promises().chain([store.promise().clone()]).collect()),
     })?;
     let ending = event_loop.run();
     // With it goes its wish for plots, which the plotter waits for.
@@ -188,7 +196,7 @@ fn open_store(settings: &Settings, check: Check) -> Result<Store> {
     Ok(store)
 }
 
-fn node(settings: &Settings, store: &Store, now: Now) -> Result<Node> {
+fn node(settings: &Settings, store: &Store, synced: &mut Synced, now: Now) -> Result<Node> {
     let role = match &settings.role {
         RoleSettings::Secondary => Role::Secondary,
         RoleSettings::Primary { peers, poll_interval, deadline } => {
@@ -209,6 +217,7 @@ fn node(settings: &Settings, store: &Store, now: Now) -> Result<Node> {
         name: settings.name.clone(),
         journal,
         boot: clock::boot_id(),
+        synced: synced.look(now),
         last,
         consumers: consumers
             .into_iter()

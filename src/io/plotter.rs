@@ -11,8 +11,8 @@ use jiff::tz::TimeZone;
 
 use super::clock;
 use super::settings::PlotSettings;
-use crate::store::{ChannelSeries, Filter, Reader};
-use crate::view::{Format, PlotData, PlotOptions, Round, Series, round_chart, time_series};
+use crate::store::{self, ChannelSeries, Filter, Reader};
+use crate::view::{Dates, Format, PlotData, PlotOptions, Round, Series, round_chart, time_series};
 
 /// Digits of a journal's id that tell two nodes of one name apart on a plot.
 const SUFFIX_DIGITS: usize = 4;
@@ -88,13 +88,24 @@ fn merge(parts: Vec<ChannelSeries>) -> Vec<Series> {
                 suffix: part.journal.to_string().chars().take(SUFFIX_DIGITS).collect(),
                 channel: part.channel,
                 points: part.points,
+                dates: dates(&[part.dates]),
             }));
         } else if let Some(channel) = group.first().map(|part| part.channel.clone()) {
+            let of_parts: Vec<store::Dates> = group.iter().map(|part| part.dates).collect();
             let points = group.into_iter().flat_map(|part| part.points).collect();
-            merged.push(Series { channel, suffix: String::new(), points });
+            merged.push(Series { channel, suffix: String::new(), points, dates: dates(&of_parts) });
         }
     }
     merged
+}
+
+/// How well the times of a series of several parts are known.
+fn dates(parts: &[store::Dates]) -> Dates {
+    Dates {
+        never_set: parts.iter().map(|part| part.never_set.saturating_sub(part.left_out)).sum(),
+        left_out: parts.iter().map(|part| part.left_out).sum(),
+        error_max: parts.iter().filter_map(|part| part.error_max).max(),
+    }
 }
 
 /// A running sink's pictures.
@@ -164,7 +175,7 @@ mod tests {
             unit: String::new(),
         };
         let points = times.map(|t| (WallTime::from_unix_micros(t), Ok(1.0))).collect();
-        ChannelSeries { channel, journal: JournalId(journal), points }
+        ChannelSeries { channel, journal: JournalId(journal), points, dates: store::Dates::default() }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -18,6 +18,7 @@ use pisink_sensors::stuck::StuckGuard;
 
 use super::clock;
 use super::desk::{Board, Desk, reason};
+use super::promise::{Promise, Wait};
 use super::settings::{BusSettings, Settings};
 use super::store_thread::StoreHandle;
 use crate::model::{Channel, Value};
@@ -32,24 +33,26 @@ pub(crate) struct Samplers {
     /// Dropped to stop them.
     stops: Vec<Sender<()>>,
     threads: Vec<JoinHandle<()>>,
+    promises: Vec<Promise>,
     board: Board,
 }
 
 impl Samplers {
     /// Starts a thread for each bus, and one for the machine's own channels.
     pub(crate) fn start(settings: &Settings, store: &StoreHandle) -> Result<Self> {
-        let mut samplers = Self { stops: Vec::new(), threads: Vec::new(), board: Board::default() };
+        let mut samplers =
+            Self { stops: Vec::new(), threads: Vec::new(), promises: Vec::new(), board: Board::default() };
         let first = settings.buses.first().map(|bus| bus.bus);
         for bus in &settings.buses {
             let desk = samplers.desk(settings, store);
             let (bus, interval, is_first) = (bus.clone(), settings.interval, Some(bus.bus) == first);
             let mut thread = BusThread::new(&bus, interval, is_first, desk)?;
-            samplers.spawn(&bus.bus.to_string(), move |stop| thread.run(stop))?;
+            samplers.spawn(&bus.bus.to_string(), move |wait| thread.run(wait))?;
         }
         if settings.host {
             let desk = samplers.desk(settings, store);
             let (data, interval) = (settings.data.clone(), settings.interval);
-            samplers.spawn("host", move |stop| run_host(&data, interval, desk, stop))?;
+            samplers.spawn("host", move |wait| run_host(&data, interval, desk, wait))?;
         }
         Ok(samplers)
     }
@@ -64,6 +67,11 @@ impl Samplers {
         }
     }
 
+    /// When each thread is to be back.
+    pub(crate) fn promises(&self) -> impl Iterator<Item = Promise> {
+        self.promises.clone().into_iter()
+    }
+
     /// The newest value of each channel.
     pub(crate) fn board(&self) -> Board {
         self.board.clone()
@@ -73,11 +81,14 @@ impl Samplers {
         Desk { node: settings.name.clone(), store: store.clone(), board: self.board.clone() }
     }
 
-    fn spawn(&mut self, name: &str, run: impl FnOnce(&Receiver<()>) + Send + 'static) -> Result<()> {
+    fn spawn(&mut self, name: &str, run: impl FnOnce(&Wait) + Send + 'static) -> Result<()> {
         let (stop, stopped) = channel();
+        let promise = Promise::new(name, clock::now().mono);
+        let wait = Wait::new(stopped, promise.clone());
         let builder = std::thread::Builder::new().name(name.to_owned());
-        self.threads.push(builder.spawn(move || run(&stopped)).context("starting a bus's thread")?);
+        self.threads.push(builder.spawn(move || run(&wait)).context("starting a bus's thread")?);
         self.stops.push(stop);
+        self.promises.push(promise);
         Ok(())
     }
 }
@@ -122,23 +133,21 @@ impl BusThread {
         Ok(Self { settings, bus: None, reopen_at_us: 0, told_absent: false, tasks, rota, desk })
     }
 
-    fn run(&mut self, stop: &Receiver<()>) {
+    fn run(&mut self, wait: &Wait) {
         loop {
             let now_us = clock::now().mono.as_micros();
-            let patience = match self.rota.next(now_us) {
+            let until_us = match self.rota.next(now_us) {
                 Action::Start(at) => {
                     self.start(at);
-                    Duration::ZERO
+                    now_us
                 }
                 Action::Read(at) => {
                     self.read(at);
-                    Duration::ZERO
+                    now_us
                 }
-                Action::WaitUntil(until_us) => {
-                    Duration::from_micros(u64::try_from(until_us.saturating_sub(now_us)).unwrap_or(0))
-                }
+                Action::WaitUntil(until_us) => until_us,
             };
-            if !matches!(stop.recv_timeout(patience), Err(RecvTimeoutError::Timeout)) {
+            if !wait.until(until_us, now_us) {
                 return;
             }
         }
@@ -248,13 +257,13 @@ impl BusThread {
     }
 }
 
-fn run_host(data: &std::path::Path, interval: Duration, desk: Desk, stop: &Receiver<()>) {
+fn run_host(data: &std::path::Path, interval: Duration, desk: Desk, wait: &Wait) {
     let host = Host::open(std::path::Path::new("/"), data);
     let channels = desk.channels("host", host.quantities());
     let mut rota = Rota::new([interval]);
     loop {
         let now_us = clock::now().mono.as_micros();
-        let patience = match rota.next(now_us) {
+        let until_us = match rota.next(now_us) {
             Action::Start(at) | Action::Read(at) => {
                 let samples = host.measure();
                 let value = |sample: &Sample| {
@@ -262,13 +271,11 @@ fn run_host(data: &std::path::Path, interval: Duration, desk: Desk, stop: &Recei
                 };
                 desk.take(samples.iter().filter_map(value));
                 rota.finished(at, clock::now().mono.as_micros());
-                Duration::ZERO
+                now_us
             }
-            Action::WaitUntil(until_us) => {
-                Duration::from_micros(u64::try_from(until_us.saturating_sub(now_us)).unwrap_or(0))
-            }
+            Action::WaitUntil(until_us) => until_us,
         };
-        if !matches!(stop.recv_timeout(patience), Err(RecvTimeoutError::Timeout)) {
+        if !wait.until(until_us, now_us) {
             return;
         }
     }

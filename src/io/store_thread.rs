@@ -9,10 +9,11 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 mod handle;
+mod marks;
 
 use super::clock;
 use super::queue::QueueReceiver;
-use crate::model::{Instant, JournalId, NodeName, Pack, Readings, RoundRecord, Seq};
+use crate::model::{ClockLink, ClockMark, Instant, JournalId, NodeName, Pack, Readings, RoundRecord, Seq};
 use crate::proto::LinkId;
 use crate::store::{Committed, Cursor, Retention, Store, StoreError};
 pub(crate) use handle::StoreHandle;
@@ -40,6 +41,8 @@ pub(crate) enum StoreCommand {
     AddRound(RoundRecord),
     NoteConsumer(NodeName, Seq),
     NotePeer(String, NodeName),
+    NoteMark(ClockMark),
+    NoteLink { node: NodeName, journal: JournalId, link: ClockLink },
     Stop,
 }
 
@@ -88,6 +91,7 @@ pub(crate) fn start(
         handle: handle.clone(),
         waiting: VecDeque::new(),
         waiting_readings: 0,
+        marks: VecDeque::new(),
         applied: 0,
         takes: BTreeSet::new(),
         group_readings: 0,
@@ -114,6 +118,8 @@ struct Worker {
     /// Own packs that are not durable yet, oldest first.
     waiting: VecDeque<Pack>,
     waiting_readings: usize,
+    /// What the wall clock showed, and is not durable yet.
+    marks: VecDeque<ClockMark>,
     /// How many of `waiting` are in the open group.
     applied: usize,
     /// Journals of others with readings in the open group.
@@ -138,12 +144,13 @@ impl Worker {
                 Some(wait) => inbox.recv_timeout(wait),
                 None => inbox.recv().map_err(|_| RecvTimeoutError::Disconnected),
             };
+            let now = clock::now().mono;
+            self.handle.promise().back_by(now);
             match command {
                 Ok(StoreCommand::Stop) | Err(RecvTimeoutError::Disconnected) => break,
                 Ok(command) => self.carry_out(command),
                 Err(RecvTimeoutError::Timeout) => {}
             }
-            let now = clock::now().mono;
             if self.is_dirty && (now >= self.next_commit_at || self.group_readings >= GROUP_MAX_READINGS) {
                 self.commit(now);
             }
@@ -157,7 +164,7 @@ impl Worker {
                 return self.unsaved();
             }
         }
-        if self.is_dirty {
+        if self.is_dirty || !self.marks.is_empty() {
             self.commit(clock::now().mono);
         }
         let unsaved = self.unsaved();
@@ -179,7 +186,9 @@ impl Worker {
     fn patience(&self) -> Option<Duration> {
         let now = clock::now().mono;
         let commit = self.is_dirty.then_some(self.next_commit_at);
-        Some(commit.unwrap_or(self.next_retention_at).min(self.next_retention_at).saturating_since(now))
+        let due = commit.unwrap_or(self.next_retention_at).min(self.next_retention_at);
+        self.handle.promise().back_by(due.max(now));
+        Some(due.saturating_since(now))
     }
 
     fn carry_out(&mut self, command: StoreCommand) {
@@ -199,6 +208,10 @@ impl Worker {
             StoreCommand::NoteConsumer(name, seq) => {
                 let now = clock::now().wall;
                 self.note(|store| store.note_consumer(name.as_str(), seq, now));
+            }
+            StoreCommand::NoteMark(mark) => self.note_mark(mark),
+            StoreCommand::NoteLink { node, journal, link } => {
+                self.note(|store| store.note_link(&node, journal, &link));
             }
             StoreCommand::NotePeer(address, node) => self.note(|store| store.note_peer(&address, &node)),
             StoreCommand::Stop => {}
@@ -278,9 +291,12 @@ impl Worker {
         if self.trouble.is_some() {
             self.trouble = None;
             self.apply_waiting();
-            if self.trouble.is_some() {
-                return;
-            }
+        }
+        if self.trouble.is_none() {
+            self.apply_marks();
+        }
+        if self.trouble.is_some() {
+            return;
         }
         match self.store.commit() {
             Ok(committed) => self.committed(committed),
@@ -294,6 +310,7 @@ impl Worker {
         self.handle.waits_no_more(appended);
         (self.applied, self.group_readings, self.is_dirty) = (0, 0, false);
         self.takes.clear();
+        self.marks.clear();
         if appended > 0 {
             self.reply(StoreReply::Appended(committed.own));
         }
@@ -343,7 +360,7 @@ impl Worker {
 
     fn retain(&mut self, now: Instant) {
         self.next_retention_at = now + RETENTION_EVERY;
-        if self.is_dirty {
+        if self.is_dirty || !self.marks.is_empty() {
             self.commit(now);
         }
         match self.store.retain(&self.settings.retention, clock::now().wall) {

@@ -1,6 +1,6 @@
 //! Rounds: one polling cycle of a primary.
 
-use super::{NodeName, WallTime};
+use super::{Instant, NodeName, WallTime};
 
 /// One round as a sink records it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -9,6 +9,8 @@ pub struct RoundRecord {
     pub number: u64,
     /// When it ended, by the sink's wall clock.
     pub time: WallTime,
+    /// The same moment by the sink's monotonic clock, by which it is dated; zero in rounds of before there was that.
+    pub mono: Instant,
     /// How many nodes were asked.
     pub nodes: u32,
     /// How many of them answered in time, this node itself among them.

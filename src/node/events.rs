@@ -8,7 +8,9 @@ use core::net::IpAddr;
 use serde_json::Value as Json;
 
 use super::{TEXT_MAX_CHARS, head};
-use crate::model::{BootId, JournalId, Message, NodeName, Pack, Readings, RoundRecord, Seq};
+use crate::model::{
+    BootId, ClockLink, ClockMark, JournalId, Message, NodeName, Pack, Readings, RoundRecord, Seq,
+};
 use crate::proto::{LinkId, PeerIx, PrimaryReport};
 use crate::wire::WireError;
 
@@ -21,6 +23,8 @@ pub struct NodeConfig {
     pub journal: JournalId,
     /// This boot of its machine.
     pub boot: BootId,
+    /// How far at most its wall clock is from the true time; `None` when nothing synchronises it.
+    pub synced: Option<Duration>,
     /// The own journal's last durable place.
     pub last: Seq,
     /// How far each consumer has taken the own journal.
@@ -155,6 +159,17 @@ pub enum Output {
     AddRound(RoundRecord),
     /// Record how far a consumer is.
     NoteConsumer(NodeName, Seq),
+    /// Record what this machine's wall clock shows.
+    NoteMark(ClockMark),
+    /// Record where the clock of another node met this machine's.
+    NoteLink {
+        /// Whose clock.
+        node: NodeName,
+        /// Its journal.
+        journal: JournalId,
+        /// Where they met.
+        link: ClockLink,
+    },
     /// Record who is at an address.
     NotePeer(String, NodeName),
     /// Tell people.

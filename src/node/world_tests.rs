@@ -330,6 +330,7 @@ impl World {
             name: host.name.clone(),
             journal: disk.journal,
             boot: boot(at, host.life),
+            synced: None,
             last: Seq(self.stories.get(&disk.journal).map_or(0, |story| story.last())),
             consumers: disk.consumers.clone(),
             role,
@@ -401,6 +402,7 @@ impl World {
                 disk.note_peer(address, node);
                 self.begin_commit(at);
             }
+            Output::NoteMark(_) | Output::NoteLink { .. } => {}
             Output::Report(report) => trace!(self, "{}: {report}", self.hosts[at].name),
         }
     }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::clock::PeerClock;
 use super::{Backoff, LinkId, POLL_MAX_READINGS};
 use crate::model::{Instant, JournalId, NodeName, Seq};
 
@@ -45,6 +46,8 @@ pub(super) struct Asked {
     pub(super) after: Seq,
     /// Most readings that may come.
     pub(super) max: u32,
+    /// When it was handed out: the first of the four times of an exchange.
+    pub(super) sent_at: Instant,
     /// A link that is silent until then is dead.
     pub(super) silent_at: Instant,
 }
@@ -72,6 +75,8 @@ pub(super) struct Peer {
     pub(super) piece_max: u32,
     /// It stands in the queue of those that have more to give.
     pub(super) waits_its_turn: bool,
+    /// How its clocks stand to this node's.
+    pub(super) clock: PeerClock,
     adoptions: u8,
     /// When this peer wants to be looked at again, as the primary's timer set knows it.
     pub(super) timer: Option<Instant>,
@@ -92,6 +97,7 @@ impl Peer {
             refusal: None,
             piece_max: POLL_MAX_READINGS,
             waits_its_turn: false,
+            clock: PeerClock::default(),
             adoptions: 0,
             timer: None,
         }

@@ -10,7 +10,9 @@ use std::time::Duration;
 use super::journals::Journals;
 use super::peer::{Asked, CONNECT_TIMEOUT, Peer, State};
 use super::{Backoff, LinkId, PeerIx};
-use crate::model::{Body, Instant, JournalId, NodeName, Now, Readings, RoundRecord, Seq};
+use crate::model::{
+    Body, ClockLink, ClockSample, Instant, JournalId, NodeName, Now, Readings, RoundRecord, Seq,
+};
 
 mod asking;
 
@@ -50,6 +52,15 @@ pub enum PrimaryOutput {
     Take(Readings),
     /// Record a round.
     AddRound(RoundRecord),
+    /// Keep where the clock of this node, whose journal this is, met this machine's.
+    NoteLink {
+        /// Whose clock.
+        node: NodeName,
+        /// Its journal.
+        journal: JournalId,
+        /// Where they met.
+        link: ClockLink,
+    },
     /// This node is at this address.
     NotePeer(String, NodeName),
     /// Tell people.
@@ -99,8 +110,9 @@ impl Primary {
             told: BTreeSet::new(),
             outputs: VecDeque::new(),
         };
+        let count = config.peers.len();
         for (at, (address, node)) in config.peers.into_iter().enumerate() {
-            let backoff = Backoff::new(config.seed.wrapping_add(at as u64), config.poll_interval);
+            let backoff = Backoff::new(config.seed.wrapping_add(at as u64), config.poll_interval, count);
             primary.peers.push(Peer::new(address, node, now, backoff));
             primary.set_timer(PeerIx(at));
         }
@@ -144,6 +156,7 @@ impl Primary {
         let Some(peer) = self.peers.get_mut(ix.0) else { return };
         peer.foreign = false;
         peer.last = readings.last;
+        let (journal, clock) = (readings.journal, readings.clock);
         let is_known = peer.journal == Some(readings.journal)
             && peer.node.as_ref() == Some(&readings.node)
             && self.journals.owner(readings.journal) == Some(ix);
@@ -152,6 +165,9 @@ impl Primary {
         } else {
             self.adopt(ix, readings.node, readings.journal)
         };
+        if let Some(clock) = clock {
+            self.meet(now.mono, ix, asked.sent_at, journal, &clock);
+        }
         self.answered(now, ix);
         if goes_on {
             self.ask_for_more(now.mono, ix);
@@ -283,6 +299,7 @@ impl Primary {
         let record = RoundRecord {
             number: self.round,
             time: now.wall,
+            mono: now.mono,
             nodes: count(self.peers.len() + 1),
             answered: count(self.peers.len() + 1 - late.len()),
             down: down.into_iter().collect(),
@@ -371,6 +388,19 @@ impl Primary {
         self.journals.receive(readings.journal, readings.through());
         self.outputs.push_back(PrimaryOutput::Take(readings));
         true
+    }
+
+    /// An answer said how the peer's clocks stand. Only of a journal that comes from this peer: another's readings are
+    /// not to be dated by it.
+    fn meet(&mut self, now: Instant, ix: PeerIx, sent_at: Instant, journal: JournalId, clock: &ClockSample) {
+        if self.own_journal(ix) != Some(journal) {
+            return;
+        }
+        let Some(peer) = self.peers.get_mut(ix.0) else { return };
+        let Some(node) = peer.node.clone() else { return };
+        if let Some(link) = peer.clock.exchange(journal, sent_at, clock, now) {
+            self.outputs.push_back(PrimaryOutput::NoteLink { node, journal, link });
+        }
     }
 
     fn adopt(&mut self, ix: PeerIx, node: NodeName, journal: JournalId) -> bool {

@@ -1,4 +1,5 @@
-//! Rounds, links and names. What is taken of journals is in `taking`, what peers may lie in `liars`.
+//! Rounds, links and names. What is taken of journals is in `taking`, what peers may lie in `liars`, their clocks in
+//! `clocks`.
 
 use std::sync::Arc;
 
@@ -8,6 +9,8 @@ use crate::proto::POLL_MAX_READINGS;
 use crate::proto::contract::{Machine, Watched, at, polling_outputs_max};
 use crate::proto::journals::{UNCOMMITTED_MAX, UNCOMMITTED_TOTAL_MAX};
 
+#[path = "primary_clocks_tests.rs"]
+mod clocks;
 #[path = "primary_liars_tests.rs"]
 mod liars;
 #[path = "primary_taking_tests.rs"]
@@ -239,8 +242,8 @@ fn all_peers_are_asked_at_once_and_the_round_ends_with_the_last_answer() {
         PrimaryOutput::AddRound(record) => Some(record),
         _ => None,
     });
-    let time = at(Instant::from_micros(60_000)).wall;
-    assert_eq!(record, Some(&RoundRecord { number: 1, time, nodes: 4, answered: 4, down: vec![] }));
+    let Now { mono, wall: time } = at(Instant::from_micros(60_000));
+    assert_eq!(record, Some(&RoundRecord { number: 1, time, mono, nodes: 4, answered: 4, down: vec![] }));
     rig.run(INTERVAL);
     assert_eq!(rig.polls().len(), 6);
 }
@@ -335,7 +338,7 @@ fn a_silent_link_is_dropped_and_tried_again() {
     let silent = rig.link_of(0);
     rig.run(20 * INTERVAL);
     assert_eq!(rig.reports(|r| matches!(r, PrimaryReport::Lost { why, .. } if why.contains("silent"))), 1);
-    assert_eq!(rig.outputs.iter().filter(|output| is_disconnect(output)).count(), 1 + 2);
+    assert_eq!(rig.outputs.iter().filter(|output| is_disconnect(output)).count(), 1 + 3);
     assert!(rig.connects() >= 3, "the first, one after the silence, more after no answer to that");
     assert_eq!(rig.machine.machine().peer_of(silent), None);
     // What comes on the dropped link all the same is nobody's.

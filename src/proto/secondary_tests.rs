@@ -116,6 +116,19 @@ fn a_poll_is_answered_with_what_was_read_and_named_as_it_asked() {
 }
 
 #[test]
+fn an_answer_says_when_its_poll_came_and_when_it_left() {
+    let mut machine = secondary(5);
+    let came = machine.now();
+    poll(&mut machine, LINK, request(Some(OWN), 2, 2));
+    machine.advance(came + std::time::Duration::from_millis(30));
+    let clock = OwnClock::new(BOOT);
+    let outputs = machine.input(|m, now| m.piece(now, &clock, LINK, Ok(piece(3, BootId(6), pack(2)))));
+    let said = readings(answer(&outputs, LINK)).clock.expect("a node says how its clocks stand");
+    // Of the present boot, though the readings are of an earlier one.
+    assert_eq!((said.boot, said.received, said.mark.mono), (BOOT, came, machine.now()));
+}
+
+#[test]
 fn a_poll_asks_for_no_more_than_the_bound() {
     let mut machine = secondary(5);
     let greedy = PollRequest { max: u32::MAX, ..request(Some(OWN), 0, 0) };

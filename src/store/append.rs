@@ -1,15 +1,15 @@
 //! Writing readings: this node's own, and pieces of other nodes' journals, each reading once.
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
-use rusqlite::{Connection, Statement, params};
+use rusqlite::{Connection, Statement};
 
 use super::error::{Doing, StoreError};
 use super::schema::{err_code, seq_to_sql};
 use super::source_rows::{NOT_AT_SOURCE, close_span, note_dropped};
 use super::sources::{OWN, Source, SourceIx};
 use super::{SeqRange, Store};
-use crate::model::{BootId, ErrReason, Pack, Reading, Readings, Seq, WallTime};
+use crate::model::{BootId, Channel, ErrReason, Instant, Pack, Reading, Readings, Seq, WallTime};
 
 /// What became of a piece of a journal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +34,9 @@ impl Store {
         check(pack, first)?;
         let boot = self.boot;
         self.in_group(|store| {
-            store.write(OWN, boot, pack, 0)?;
+            let taken_us = pack.readings.last().map_or(0, |reading| reading.time.as_unix_micros());
+            store.write(OWN, boot, &pack.readings, &pack.channels, taken_us)?;
+            store.learn_own(&pack.readings)?;
             Ok(store.sources.get(OWN).working.taken)
         })
     }
@@ -76,9 +78,11 @@ impl Store {
         let skip = usize::try_from(known).unwrap_or(usize::MAX).min(piece.pack.len());
         taken.duplicates = skip as u64;
         taken.new = (piece.pack.len() - skip) as u64;
-        if taken.new > 0 {
-            self.write(ix, piece.boot, &piece.pack, skip)?;
-        }
+        let new = piece.pack.readings.get(skip..).unwrap_or_default();
+        let stood_in = without_mono(piece).then(|| new.iter().map(stand_in).collect::<Vec<_>>());
+        let new = stood_in.as_deref().unwrap_or(new);
+        self.write(ix, piece.boot, new, &piece.pack.channels, now.as_unix_micros())?;
+        self.learn(ix, piece, new)?;
         taken.cursor = self.sources.get(ix).working.taken;
         Ok(taken)
     }
@@ -88,38 +92,52 @@ impl Store {
         let source = self.sources.get_mut(ix);
         let hole = SeqRange { first: source.working.taken.next(), last: Seq(first.0 - 1) };
         if let Some(span) = source.working.open.take() {
-            close_span(&self.db, source.id, span, source.working.taken)?;
+            close_span(&self.db, source.id, &span, source.working.taken)?;
         }
         source.working.taken = hole.last;
         note_dropped(&self.db, source.id, (hole.first, hole.last), NOT_AT_SOURCE, now)?;
         Ok(hole)
     }
 
-    /// Writes the readings of `pack` but the first `skip`, at the places that follow the source's cursor.
-    fn write(&mut self, ix: SourceIx, boot: BootId, pack: &Pack, skip: usize) -> Result<(), StoreError> {
-        let Some(readings) = pack.readings.get(skip..).filter(|readings| !readings.is_empty()) else {
+    /// Writes readings of one boot at the places that follow the source's cursor.
+    fn write(
+        &mut self,
+        ix: SourceIx,
+        boot: BootId,
+        readings: &[Reading],
+        channels: &[Arc<Channel>],
+        taken_us: i64,
+    ) -> Result<(), StoreError> {
+        if readings.is_empty() {
             return Ok(());
-        };
-        let source = self.sources.get_mut(ix);
-        if source.working.boot != Some(boot) {
-            let first = seq_to_sql(source.working.taken.next())?;
-            let sql = "INSERT OR REPLACE INTO boot (source, first_seq, boot) VALUES (?1, ?2, ?3)";
-            self.db.execute(sql, params![source.id, first, boot.to_string()]).doing(DOING)?;
-            source.working.boot = Some(boot);
         }
-        let mut ids: Vec<Option<i64>> = vec![None; pack.channels.len()];
+        let boot = self.begin_boot(ix, boot)?;
+        let source = self.sources.get_mut(ix);
+        let mut ids: Vec<Option<i64>> = vec![None; channels.len()];
         for reading in readings {
             let slot = reading.channel.0 as usize;
-            match (ids.get_mut(slot), pack.channels.get(slot)) {
+            match (ids.get_mut(slot), channels.get(slot)) {
                 (Some(Some(_)), _) => {}
                 (Some(id), Some(channel)) => *id = Some(self.channels.id(&self.db, channel)?),
                 _ => return Err(no_channel(slot)),
             }
         }
         let (rows, rest) = readings.as_chunks::<ROWS_TOGETHER>();
-        insert(&self.db, source, &ids, rows.iter().map(|rows| &rows[..]))?;
-        insert(&self.db, source, &ids, rest.chunks(1))
+        let stamp = (boot, taken_us);
+        insert(&self.db, source, &ids, stamp, rows.iter().map(|rows| &rows[..]))?;
+        insert(&self.db, source, &ids, stamp, rest.chunks(1))
     }
+}
+
+/// Whether a peer gave its readings no monotonic stamps, as a script may do that speaks the protocol.
+fn without_mono(piece: &Readings) -> bool {
+    let has_none = |reading: &Reading| reading.mono == Instant::ZERO;
+    piece.clock.is_none() && piece.mark.is_none() && piece.pack.readings.iter().all(has_none)
+}
+
+/// Its wall clock stands in for the monotonic one: so its readings keep their times.
+fn stand_in(reading: &Reading) -> Reading {
+    Reading { mono: Instant::from_micros(reading.time.as_unix_micros()), ..*reading }
 }
 
 const DOING: &str = "storing readings";
@@ -143,6 +161,7 @@ fn insert<'a>(
     db: &Connection,
     source: &mut Source,
     ids: &[Option<i64>],
+    (boot, taken_us): (i64, i64),
     groups: impl Iterator<Item = &'a [Reading]>,
 ) -> Result<(), StoreError> {
     static SQL: LazyLock<[String; 2]> = LazyLock::new(|| [insert_sql(1), insert_sql(ROWS_TOGETHER)]);
@@ -160,8 +179,8 @@ fn insert<'a>(
         for (at, reading) in group.iter().enumerate() {
             let id = ids.get(reading.channel.0 as usize).copied().flatten();
             bind(statement, 2 + 6 * at, source.working.taken.next(), id, reading)?;
-            if let Some(span) = source.working.advance(reading.time.as_unix_micros()) {
-                close_span(db, source.id, span, source.working.taken)?;
+            if let Some(span) = source.working.advance(boot, reading.mono.as_micros(), taken_us) {
+                close_span(db, source.id, &span, source.working.taken)?;
             }
         }
         statement.raw_execute().doing(DOING)?;

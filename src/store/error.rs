@@ -109,6 +109,12 @@ pub enum StoreError {
         /// The file.
         path: PathBuf,
     },
+    /// The file is there, and nothing is in it.
+    #[error("nothing is in {path} yet: if its node has just been started, ask again in a moment")]
+    Empty {
+        /// The file.
+        path: PathBuf,
+    },
     /// What was given cannot be stored. Nothing was changed, and the open group stays as it was.
     #[error("refused: {0}")]
     Refused(String),

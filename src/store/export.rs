@@ -8,16 +8,18 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::{ExportRow, Filter, Reader, StoreError};
-use crate::model::WallTime;
+use crate::model::{BootId, WallTime};
 
 /// The form of an export.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     /// RFC 4180 with a header row, the columns of [`Format::Jsonl`], lines ended by `\n`, null as an empty field.
     Csv,
-    /// One JSON object a line: `node, chip, quantity, unit, time, value, err, journal, seq`.
+    /// One JSON object a line: `node, chip, quantity, unit, time, value, err, time_source, time_error_s, node_time,
+    /// boot, mono_us, journal, seq`.
     Jsonl,
-    /// One SenML pack (RFC 8428): an array of `n, u, t` and `v`, or for an ERR `"vs":"ERR"` and its reason in `err`.
+    /// One SenML pack (RFC 8428): an array of `n, u, t` and `v`, or for an ERR `"vs":"ERR"` and its reason in `err`;
+    /// and of our own `time_source`, `time_error_s`, `node_time` (seconds since 1970), `mono` (microseconds).
     Senml,
 }
 
@@ -53,7 +55,7 @@ pub fn export(
 ) -> Result<u64, ExportError> {
     let count = match format {
         Format::Csv => {
-            out.write_all(b"node,chip,quantity,unit,time,value,err,journal,seq\n")?;
+            out.write_all(COLUMNS)?;
             reader.readings(filter, |row| Ok::<_, ExportError>(csv(row, out)?))?
         }
         Format::Jsonl => reader.readings(filter, |row| {
@@ -74,6 +76,9 @@ pub fn export(
     Ok(count)
 }
 
+const COLUMNS: &[u8] =
+    b"node,chip,quantity,unit,time,value,err,time_source,time_error_s,node_time,boot,mono_us,journal,seq\n";
+
 /// The columns of an export; their names are a contract.
 #[derive(Serialize)]
 struct JsonRow<'a> {
@@ -85,6 +90,13 @@ struct JsonRow<'a> {
     time: WallTime,
     value: Option<f64>,
     err: Option<&'static str>,
+    time_source: &'static str,
+    time_error_s: Option<f64>,
+    #[serde(serialize_with = "as_text")]
+    node_time: WallTime,
+    #[serde(serialize_with = "as_text")]
+    boot: BootId,
+    mono_us: i64,
     journal: String,
     seq: u64,
 }
@@ -96,9 +108,14 @@ impl<'a> From<&ExportRow<'a>> for JsonRow<'a> {
             chip: &row.channel.chip,
             quantity: &row.channel.quantity,
             unit: &row.channel.unit,
-            time: row.time,
+            time: row.dated.time,
             value: row.value.ok(),
             err: row.value.err().map(|reason| reason.as_str()),
+            time_source: row.dated.source.as_str(),
+            time_error_s: row.dated.error.map(|error| error.as_secs_f64()),
+            node_time: row.node_time,
+            boot: row.boot,
+            mono_us: row.mono.as_micros(),
             journal: row.journal.to_string(),
             seq: row.seq.0,
         }
@@ -120,7 +137,11 @@ fn csv(row: &ExportRow<'_>, out: &mut dyn Write) -> std::io::Result<()> {
     if let Some(value) = row.value {
         serde_json::to_writer(&mut *out, &value)?;
     }
-    writeln!(out, ",{},{},{}", row.err.unwrap_or_default(), row.journal, row.seq)
+    write!(out, ",{},{},", row.err.unwrap_or_default(), row.time_source)?;
+    if let Some(error_s) = row.time_error_s {
+        serde_json::to_writer(&mut *out, &error_s)?;
+    }
+    writeln!(out, ",{},{},{},{},{}", row.node_time, row.boot, row.mono_us, row.journal, row.seq)
 }
 
 /// RFC 4180 section 2: quotes around a field with a comma, a quote or a line end; quotes within doubled.
@@ -145,6 +166,11 @@ struct SenmlRecord {
     vs: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     err: Option<&'static str>,
+    time_source: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    time_error_s: Option<f64>,
+    node_time: Box<RawValue>,
+    mono: i64,
 }
 
 fn senml(row: &ExportRow<'_>, out: &mut dyn Write) -> std::io::Result<()> {
@@ -152,10 +178,14 @@ fn senml(row: &ExportRow<'_>, out: &mut dyn Write) -> std::io::Result<()> {
     let record = SenmlRecord {
         n: row.channel.to_string(),
         u: row.channel.unit.clone(),
-        t: RawValue::from_string(seconds(row.time))?,
+        t: RawValue::from_string(seconds(row.dated.time))?,
         v: row.value.ok(),
         vs: err.map(|_| "ERR"),
         err,
+        time_source: row.dated.source.as_str(),
+        time_error_s: row.dated.error.map(|error| error.as_secs_f64()),
+        node_time: RawValue::from_string(seconds(row.node_time))?,
+        mono: row.mono.as_micros(),
     };
     serde_json::to_writer(out, &record).map_err(std::io::Error::from)
 }

@@ -7,14 +7,20 @@
 //! It must never make up its own time or ids, and never turn an ERR into a number. `docs/store.md` has the schema.
 
 mod append;
+mod boots;
 mod channels;
+mod clocks;
 mod damage;
+mod dating;
 mod error;
 mod export;
 mod known;
+mod links;
+mod marks;
 mod open;
 mod own;
 mod reader;
+mod refresh;
 mod retention;
 mod rounds;
 mod schema;
@@ -31,6 +37,7 @@ use rusqlite::Connection;
 use crate::model::{BootId, JournalId, NodeName, Seq};
 use channels::Channels;
 use error::Doing;
+use refresh::Stale;
 use rounds::Rounds;
 use sources::{OWN, Sources};
 
@@ -40,7 +47,7 @@ pub use export::{ExportError, Format, export};
 pub use known::{Consumer, SourceInfo};
 pub use open::{BUSY_TIMEOUT, Check, Checked, Damage, OpenParams, OpenReport};
 pub use own::READ_OWN_MAX;
-pub use reader::{ChannelSeries, ExportRow, Filter, Reader, SourceStats, Stats};
+pub use reader::{ChannelSeries, Dates, ExportRow, Filter, Reader, SourceStats, Stats};
 pub use retention::{Retention, RetentionReport};
 pub use sources::Cursor;
 
@@ -83,6 +90,7 @@ pub struct Store {
     sources: Sources,
     channels: Channels,
     rounds: Rounds,
+    stale: Stale,
     /// Held for as long as this process owns the directory. Last, so that the database is closed before.
     _lock: open::DirLock,
 }
@@ -103,13 +111,15 @@ impl Store {
     /// Makes everything since the last commit durable.
     pub fn commit(&mut self) -> Result<Committed, StoreError> {
         let mut cursors = Vec::new();
-        if self.group_is_open() {
+        if self.group_is_open() || !self.stale.is_empty() {
             self.in_group(|store| {
                 store.sources.flush(&store.db)?;
+                store.stale.refresh(&store.db)?;
                 run(&store.db, "COMMIT", "committing")
             })?;
             cursors = self.sources.committed();
             self.rounds.committed();
+            self.stale.committed();
         }
         Ok(Committed { own: self.own().last, cursors })
     }
@@ -165,6 +175,7 @@ impl Store {
         self.sources.rolled_back();
         self.channels.rolled_back();
         self.rounds.rolled_back();
+        self.stale.rolled_back();
     }
 }
 

@@ -12,8 +12,9 @@ use rusqlite::{Connection, OpenFlags};
 use super::channels::Channels;
 use super::damage::{beside, check_file, move_aside};
 use super::error::{Doing, StoreError};
+use super::refresh::Stale;
 use super::rounds::Rounds;
-use super::schema::{Kind, kind, migrate, newest};
+use super::schema::{Kind, Step, kind, migrate, newest};
 use super::source_rows::{Own, own};
 use super::sources::Sources;
 use super::{FILE_NAME, OwnJournal, Store};
@@ -105,7 +106,7 @@ pub struct OpenReport {
 pub(super) fn open(
     dir: &Path,
     params: &OpenParams,
-    migrations: &[&str],
+    migrations: &[Step],
 ) -> Result<(Store, OpenReport), StoreError> {
     make_dir(dir)?;
     let lock = take_lock(dir)?;
@@ -124,9 +125,9 @@ pub(super) fn open(
         }
         other => other?,
     };
-    let Loaded { db, sources, rounds, migrated_from, renamed_from, made, checked } = loaded;
+    let Loaded { db, sources, rounds, stale, migrated_from, renamed_from, made, checked } = loaded;
     let (channels, boot) = (Channels::default(), params.boot);
-    let store = Store { db, path, boot, sources, channels, rounds, _lock: lock };
+    let store = Store { db, path, boot, sources, channels, rounds, stale, _lock: lock };
     let own = store.own();
     Ok((store, OpenReport { own, made, damage, renamed_from, migrated_from, checked }))
 }
@@ -135,13 +136,14 @@ struct Loaded {
     db: Connection,
     sources: Sources,
     rounds: Rounds,
+    stale: Stale,
     migrated_from: Option<i64>,
     renamed_from: Option<NodeName>,
     made: bool,
     checked: Checked,
 }
 
-fn load(path: &Path, params: &OpenParams, migrations: &[&str]) -> Result<Loaded, StoreError> {
+fn load(path: &Path, params: &OpenParams, migrations: &[Step]) -> Result<Loaded, StoreError> {
     // A clean end empties and removes the log; one that is left tells of a kill or a power failure.
     let unclean = fs::metadata(beside(path, "-wal")).is_ok_and(|log| log.len() > 0);
     let flags =
@@ -168,8 +170,18 @@ fn load(path: &Path, params: &OpenParams, migrations: &[&str]) -> Result<Loaded,
     let migrated_from = migrate(&db, path, migrations)?;
     let Own { source, made, renamed_from } = own(&db, &params.node, params.new_journal)?;
     let rounds = Rounds::load(&db)?;
+    let stale = Stale::load(&db)?;
     keep_log(false)?;
-    Ok(Loaded { sources: Sources::new(source), rounds, migrated_from, renamed_from, made, checked, db })
+    Ok(Loaded {
+        sources: Sources::new(source),
+        rounds,
+        stale,
+        migrated_from,
+        renamed_from,
+        made,
+        checked,
+        db,
+    })
 }
 
 /// The settings that `docs/store.md` justifies.

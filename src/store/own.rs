@@ -1,14 +1,18 @@
 //! Reading this node's own journal back, for those who poll it.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use rusqlite::{OptionalExtension, params};
 
 use super::Store;
+use super::clocks::check_mark;
+use super::dating::piece_at;
 use super::error::{Doing, StoreError};
+use super::refresh::pieces_of;
 use super::schema::{boot_from_sql, err_reason, seq_from_sql, seq_to_sql};
 use super::sources::OWN;
-use crate::model::{BootId, ChannelIx, Instant, Pack, Reading, Readings, Seq, WallTime};
+use crate::model::{BootId, ChannelIx, ClockMark, Instant, Pack, Reading, Readings, Seq, WallTime};
 
 /// At most this many readings at once, whatever is asked for: some 400 KiB in memory.
 pub const READ_OWN_MAX: u32 = 10_000;
@@ -37,10 +41,13 @@ impl Store {
         let Some(first) = self.first_after(source, after, last)? else {
             return Ok(piece);
         };
-        let (boot, until) = self.boot_at(source, first, last)?;
+        let (row, boot, until) = self.boot_at(source, first, last)?;
         piece.first = first;
         piece.boot = boot;
         piece.pack = self.pack(source, first, until, max.clamp(1, READ_OWN_MAX))?;
+        if boot != self.boot {
+            piece.mark = self.remembered(row, &piece.pack)?;
+        }
         Ok(piece)
     }
 
@@ -56,24 +63,49 @@ impl Store {
         first.map(seq_from_sql).transpose()
     }
 
-    /// The boot that `first` belongs to, and the last place, up to `last`, that does so too.
-    fn boot_at(&self, source: i64, first: Seq, last: Seq) -> Result<(BootId, Seq), StoreError> {
+    /// The boot that `first` belongs to, with its row, and the last place, up to `last`, that does so too.
+    fn boot_at(&self, source: i64, first: Seq, last: Seq) -> Result<(i64, BootId, Seq), StoreError> {
         let at = params![source, seq_to_sql(first)?];
         let sql =
-            "SELECT boot FROM boot WHERE source = ?1 AND first_seq <= ?2 ORDER BY first_seq DESC LIMIT 1";
-        let boot: Option<String> = self
+            "SELECT id, boot FROM boot WHERE source = ?1 AND first_seq <= ?2 ORDER BY first_seq DESC LIMIT 1";
+        let found: Option<(i64, String)> = self
             .db
             .prepare_cached(sql)
             .doing(DOING)?
-            .query_row(at, |row| row.get(0))
+            .query_row(at, |row| row.try_into())
             .optional()
             .doing(DOING)?;
-        let boot = boot.as_deref().map_or(Ok(self.boot), boot_from_sql)?;
+        let (row, boot) = match found {
+            Some((row, boot)) => (row, boot_from_sql(&boot)?),
+            None => (0, self.boot),
+        };
         let sql = "SELECT min(first_seq) FROM boot WHERE source = ?1 AND first_seq > ?2";
         let next: Option<i64> =
             self.db.prepare_cached(sql).doing(DOING)?.query_row(at, |row| row.get(0)).doing(DOING)?;
         let until = next.map(seq_from_sql).transpose()?.map_or(last, |next| last.min(Seq(next.0 - 1)));
-        Ok((boot, until))
+        Ok((row, boot, until))
+    }
+
+    /// What this node knows of its wall clock in an earlier boot, at the moment of the first reading of `pack`. The
+    /// error is that of all of `pack`, and rounded up to a power of two: so the one who is told piece by piece hears of
+    /// something new some thirty times at most, and never of too small an error.
+    fn remembered(&self, boot: i64, pack: &Pack) -> Result<Option<ClockMark>, StoreError> {
+        let ends = [pack.readings.first(), pack.readings.last()].map(|end| end.map(|reading| reading.mono));
+        let [Some(first), Some(last)] = ends else { return Ok(None) };
+        let (first_us, last_us) = (first.as_micros(), last.as_micros());
+        let pieces = pieces_of(&self.db, boot, (first_us.min(last_us), first_us.max(last_us)))?;
+        let Some(piece) = piece_at(&pieces, first_us) else { return Ok(None) };
+        let errors = [first_us, last_us].map(|at| piece_at(&pieces, at).and_then(|piece| piece.error_us(at)));
+        let synced = match errors {
+            [Some(a), Some(b)] => u64::try_from(a.max(b)).ok().and_then(u64::checked_next_power_of_two),
+            _ => None,
+        };
+        let mark = ClockMark {
+            mono: first,
+            wall: WallTime::from_unix_micros(piece.time_us(first_us)),
+            synced: synced.map(Duration::from_micros),
+        };
+        Ok(Some(mark).filter(|mark| check_mark(mark).is_ok()))
     }
 
     fn pack(&mut self, source: i64, first: Seq, until: Seq, max: u32) -> Result<Pack, StoreError> {

@@ -5,13 +5,16 @@
 
 use std::time::Duration;
 
-use rusqlite::params;
+use rusqlite::{OptionalExtension, Row, params};
 
+use super::dating::piece_at;
 use super::error::{Doing, StoreError};
+use super::refresh::pieces_of;
 use super::schema::{journal_from_sql, node_from_sql, seq_from_sql, seq_to_sql};
 use super::source_rows::{MAX_BYTES, note_dropped};
+use super::sources::OWN;
 use super::{SeqRange, Store, used_bytes};
-use crate::model::{Seq, WallTime};
+use crate::model::{CLOCK_IS_SET_FROM, Seq, TimeSource, WallTime};
 
 /// Spans dropped in one call: some 65,000 readings, a few tenths of a second on a Pi.
 const SPANS_PER_CALL: usize = 16;
@@ -57,7 +60,10 @@ pub struct RetentionReport {
 struct Head {
     source: i64,
     last: Seq,
-    max_time_us: i64,
+    /// When its newest reading was taken; where nobody can say, not before that came here.
+    time_us: i64,
+    /// The same, but of readings whose clock had never been set, the time of what comes after them in their journal.
+    age_us: i64,
     /// It is the source's open span: all that is left of it.
     open: bool,
     /// Somebody still wants its places from here on.
@@ -79,7 +85,7 @@ impl Store {
         let max_bytes = policy.max_bytes.map_or(u64::MAX, |bytes| bytes.max(MAX_BYTES_LEAST));
 
         let mut report = RetentionReport { more: true, ..RetentionReport::default() };
-        let mut heads = self.heads(None, taken)?;
+        let mut heads = self.heads(None, taken, now)?;
         let mut rounds_until_us = aged_us;
         for _ in 0..SPANS_PER_CALL {
             let over = used_bytes(&self.db)? > max_bytes;
@@ -90,42 +96,70 @@ impl Store {
             let head = heads.swap_remove(at);
             self.drop_head(&head, now, &mut report)?;
             // Rounds older than every reading show nothing.
-            rounds_until_us = rounds_until_us.max(head.max_time_us);
-            heads.extend(self.heads(Some(head.source), taken)?);
+            rounds_until_us = rounds_until_us.max(head.time_us);
+            heads.extend(self.heads(Some(head.source), taken, now)?);
         }
         let rounds_alone = heads.is_empty() && used_bytes(&self.db)? > max_bytes;
-        report.rounds = self.drop_rounds(if rounds_alone { i64::MAX } else { rounds_until_us })?;
+        report.rounds = self.drop_rounds(if rounds_alone { i64::MAX } else { rounds_until_us }, now)?;
+        self.forget_gone_boots(self.sources.get(OWN).id)?;
         report.more |= report.rounds >= ROUNDS_PER_CALL;
         report.bytes = used_bytes(&self.db)?;
         Ok(report)
     }
 
     /// The oldest span of one source, or of each.
-    fn heads(&self, source: Option<i64>, own_taken: Seq) -> Result<Vec<Head>, StoreError> {
-        let sql = "SELECT id, own, first_seq, last_seq, max_time_us, 0 FROM source
+    fn heads(&self, source: Option<i64>, own_taken: Seq, now: WallTime) -> Result<Vec<Head>, StoreError> {
+        let sql = "SELECT id, own, first_seq, last_seq, 0, boot, max_mono_us, taken_us FROM source
                    CROSS JOIN span ON source = id
                    WHERE (?1 IS NULL OR id = ?1)
                    AND first_seq = (SELECT min(first_seq) FROM span WHERE source = source.id)
                    UNION ALL
-                   SELECT id, own, open_first_seq, taken_seq, open_max_time_us, 1 FROM source
+                   SELECT id, own, open_first_seq, taken_seq, 1, open_boot, open_max_mono_us, open_taken_us FROM source
                    WHERE (?1 IS NULL OR id = ?1) AND open_first_seq IS NOT NULL
                    AND NOT EXISTS (SELECT 1 FROM span WHERE source = source.id)";
         let mut statement = self.db.prepare_cached(sql).doing(DOING)?;
         let mut rows = statement.query([source]).doing(DOING)?;
         let mut heads = Vec::new();
         while let Some(row) = rows.next().doing(DOING)? {
-            let own: bool = row.get(1).doing(DOING)?;
-            let first = seq_from_sql(row.get(2).doing(DOING)?)?;
-            let last = seq_from_sql(row.get(3).doing(DOING)?)?;
-            heads.push(Head {
-                source: row.get(0).doing(DOING)?,
-                last,
-                max_time_us: row.get(4).doing(DOING)?,
-                open: row.get(5).doing(DOING)?,
-                wanted_from: (own && last > own_taken).then(|| first.max(own_taken.next())),
-            });
+            heads.push(self.head(row, own_taken, now)?);
         }
         Ok(heads)
+    }
+
+    fn head(&self, row: &Row<'_>, own_taken: Seq, now: WallTime) -> Result<Head, StoreError> {
+        let source: i64 = row.get(0).doing(DOING)?;
+        let own: bool = row.get(1).doing(DOING)?;
+        let first = seq_from_sql(row.get(2).doing(DOING)?)?;
+        let last = seq_from_sql(row.get(3).doing(DOING)?)?;
+        let (boot, mono_us): (i64, i64) = (row.get(5).doing(DOING)?, row.get(6).doing(DOING)?);
+        let taken_us: i64 = row.get(7).doing(DOING)?;
+        let pieces = pieces_of(&self.db, boot, (mono_us, mono_us))?;
+        let known = piece_at(&pieces, mono_us).map(|piece| (piece.time_us(mono_us), piece.source));
+        let (time_us, is_known) = match known {
+            Some((time_us, TimeSource::Unknown)) => (time_us.max(taken_us), false),
+            Some((time_us, _)) => (time_us, true),
+            None => (taken_us, false),
+        };
+        let from_us = tellable_from_us(now);
+        let is_tellable = is_known || time_us >= from_us;
+        Ok(Head {
+            source,
+            last,
+            time_us,
+            age_us: if is_tellable { time_us } else { self.told_after(source, first, from_us)? },
+            open: row.get(4).doing(DOING)?,
+            wanted_from: (own && last > own_taken).then(|| first.max(own_taken.next())),
+        })
+    }
+
+    /// The time of the first span after `first` of which it can be told; what lies before it is older. Never, if there
+    /// is none: it stays until there is, or until size drops it.
+    fn told_after(&self, source: i64, first: Seq, from_us: i64) -> Result<i64, StoreError> {
+        let sql = "SELECT max_time_us FROM piece WHERE source = ?1 AND first_seq > ?2
+                   AND (time_source <> 'unknown' OR max_time_us >= ?3) ORDER BY first_seq LIMIT 1";
+        let after = params![source, seq_to_sql(first)?, from_us];
+        let found = self.db.prepare_cached(sql).doing(DOING)?.query_row(after, |row| row.get(0));
+        Ok(found.optional().doing(DOING)?.unwrap_or(i64::MAX))
     }
 
     fn drop_head(
@@ -138,11 +172,7 @@ impl Store {
         let delete = |sql: &str| self.db.prepare_cached(sql).doing(DOING)?.execute(through).doing(DOING);
         report.readings += delete("DELETE FROM reading WHERE source = ?1 AND seq <= ?2")? as u64;
         delete("DELETE FROM span WHERE source = ?1 AND last_seq <= ?2")?;
-        // Of the boots, the one that the next reading belongs to stays.
-        delete(
-            "DELETE FROM boot WHERE source = ?1 AND first_seq <
-             (SELECT max(first_seq) FROM boot WHERE source = ?1 AND first_seq <= ?2 + 1)",
-        )?;
+        self.forget_gone_boots(head.source)?;
         if head.open {
             self.forget_open_span(head.source)?;
         }
@@ -167,13 +197,15 @@ impl Store {
         Ok(())
     }
 
-    /// Drops rounds that ended before `until_us`, but never the newest: numbers go on from it.
-    fn drop_rounds(&self, until_us: i64) -> Result<u64, StoreError> {
+    /// Drops rounds that ended before `until_us`, but never the newest: numbers go on from it. One that ended while
+    /// the clock had never been set is as old as the next one of which that is known.
+    fn drop_rounds(&self, until_us: i64, now: WallTime) -> Result<u64, StoreError> {
         let sql = "DELETE FROM round WHERE number < (SELECT max(number) FROM round) AND number <= (
-                   SELECT max(number) FROM (SELECT * FROM round ORDER BY number LIMIT ?2) WHERE time_us < ?1)";
+                   SELECT max(number) FROM (SELECT number, time_us FROM rounds ORDER BY number LIMIT ?2)
+                   WHERE time_us < ?1 AND time_us >= ?3)";
         let limit = i64::try_from(ROUNDS_PER_CALL).unwrap_or(i64::MAX);
-        let dropped =
-            self.db.prepare_cached(sql).doing(DOING)?.execute(params![until_us, limit]).doing(DOING)?;
+        let range = params![until_us, limit, tellable_from_us(now)];
+        let dropped = self.db.prepare_cached(sql).doing(DOING)?.execute(range).doing(DOING)?;
         if dropped > 0 {
             let sql = "DELETE FROM round_down WHERE last_round < (SELECT min(number) FROM round)";
             self.db.execute(sql, []).doing(DOING)?;
@@ -182,15 +214,25 @@ impl Store {
     }
 }
 
+/// From which time on the age of something can be told. By a clock that was set, what seems to be of before there was
+/// pisink is of unknown age; by one that was not, everything of its boot is as old as it says.
+fn tellable_from_us(now: WallTime) -> i64 {
+    if now < CLOCK_IS_SET_FROM { i64::MIN } else { CLOCK_IS_SET_FROM.as_unix_micros() }
+}
+
 /// The span to drop next: the oldest that nobody wants, if it is too old or there is too much; else, if there is too
 /// much, the oldest of all.
 fn choose(heads: &[Head], aged_us: i64, over: bool) -> Option<usize> {
     let oldest = |wanted: bool| {
         let of_that_kind =
             heads.iter().enumerate().filter(move |(_, head)| head.wanted_from.is_some() == wanted);
-        of_that_kind.min_by_key(|(_, head)| (head.max_time_us, head.source))
+        of_that_kind.min_by_key(|(_, head)| (head.time_us, head.source))
     };
-    let free = oldest(false).filter(|(_, head)| over || head.max_time_us < aged_us);
+    let aged = || {
+        let free = heads.iter().enumerate().filter(|(_, head)| head.wanted_from.is_none());
+        free.filter(|(_, head)| head.age_us < aged_us).min_by_key(|(_, head)| (head.age_us, head.source))
+    };
+    let free = if over { oldest(false) } else { aged() };
     let forced = || oldest(true).filter(|_| over);
     free.or_else(forced).map(|(at, _)| at)
 }

@@ -55,12 +55,20 @@ impl Rounds {
         }
     }
 
-    fn add(&mut self, db: &Connection, round: &RoundRecord, number: i64) -> Result<(), StoreError> {
+    fn add(
+        &mut self,
+        db: &Connection,
+        round: &RoundRecord,
+        number: i64,
+        boot: i64,
+    ) -> Result<(), StoreError> {
         if self.committed.is_none() {
             self.committed = Some(self.working.clone());
         }
-        let sql = "INSERT INTO round (number, time_us, nodes, answered) VALUES (?1, ?2, ?3, ?4)";
-        let row = params![number, round.time.as_unix_micros(), round.nodes, round.answered];
+        let sql = "INSERT INTO round (number, time_us, nodes, answered, boot, mono_us)
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+        let (time_us, mono_us) = (round.time.as_unix_micros(), round.mono.as_micros());
+        let row = params![number, time_us, round.nodes, round.answered, boot, mono_us];
         db.prepare_cached(sql).doing(DOING)?.execute(row).doing(DOING)?;
 
         let before = i64::try_from(self.working.last).unwrap_or(i64::MAX);
@@ -97,9 +105,10 @@ impl Store {
     pub fn add_round(&mut self, round: &RoundRecord) -> Result<(), StoreError> {
         let last = self.last_round();
         match i64::try_from(round.number) {
-            Ok(number) if round.number > last => {
-                self.in_group(|store| store.rounds.add(&store.db, round, number))
-            }
+            Ok(number) if round.number > last => self.in_group(|store| {
+                let boot = store.own_boot(round.mono, round.time)?;
+                store.rounds.add(&store.db, round, number, boot)
+            }),
             _ => Err(StoreError::Refused(format!("round {} does not follow round {last}", round.number))),
         }
     }

@@ -1,4 +1,6 @@
-//! The schema's versions: an ordered list of SQL scripts, each taking the file one version up.
+//! The schema's versions: an ordered list of steps, each taking the file one version up.
+
+mod fill;
 
 use std::path::Path;
 
@@ -10,11 +12,25 @@ use crate::model::{BootId, ErrReason, JournalId, NodeName, Seq};
 /// Marks the file as ours (`PRAGMA application_id`): "pisk" in ASCII.
 pub(super) const APPLICATION_ID: i64 = 0x7069_736b;
 
-/// Script `i` takes a file from version `i` to version `i + 1`. Released scripts are never edited.
-pub(super) const MIGRATIONS: &[&str] = &[include_str!("schema/1.sql")];
+/// What a script alone cannot do.
+type Fill = fn(&Connection) -> Result<(), StoreError>;
+
+/// One version up: a script, and what the program has to do after it. Released steps are never edited.
+#[derive(Clone, Copy)]
+pub(super) struct Step {
+    pub(super) script: &'static str,
+    /// In the script's transaction.
+    pub(super) fill: Option<Fill>,
+}
+
+/// Step `i` takes a file from version `i` to version `i + 1`.
+pub(super) const MIGRATIONS: &[Step] = &[
+    Step { script: include_str!("schema/1.sql"), fill: None },
+    Step { script: include_str!("schema/2.sql"), fill: Some(fill::version_2) },
+];
 
 /// The version that `migrations` lead to.
-pub(super) fn newest(migrations: &[&str]) -> i64 {
+pub(super) fn newest(migrations: &[Step]) -> i64 {
     i64::try_from(migrations.len()).unwrap_or(i64::MAX)
 }
 
@@ -44,7 +60,7 @@ pub(super) fn kind(db: &Connection) -> Result<Kind, StoreError> {
 
 /// Brings the file to the newest version, one transaction a step. Returns the version it had, if that was older.
 /// A newer or foreign file is an error and is not written.
-pub(super) fn migrate(db: &Connection, path: &Path, migrations: &[&str]) -> Result<Option<i64>, StoreError> {
+pub(super) fn migrate(db: &Connection, path: &Path, migrations: &[Step]) -> Result<Option<i64>, StoreError> {
     let known = newest(migrations);
     let found = match kind(db)? {
         Kind::Empty => 0,
@@ -52,12 +68,17 @@ pub(super) fn migrate(db: &Connection, path: &Path, migrations: &[&str]) -> Resu
         Kind::Store(found) => return Err(StoreError::NewerSchema { path: path.into(), found, known }),
         Kind::Foreign => return Err(StoreError::NotAStore { path: path.into() }),
     };
-    for (version, script) in (1..).zip(migrations).filter(|(version, _)| *version > found) {
-        db.execute_batch(&format!(
-            "BEGIN IMMEDIATE; {script}; PRAGMA application_id = {APPLICATION_ID};
-             PRAGMA user_version = {version}; COMMIT;"
-        ))
-        .doing("bringing the schema up to date")?;
+    let doing = "bringing the schema up to date";
+    for (version, step) in (1..).zip(migrations).filter(|(version, _)| *version > found) {
+        // Dropped before it is committed, it is undone.
+        let step_up = db.unchecked_transaction().doing(doing)?;
+        step_up.execute_batch(step.script).doing(doing)?;
+        if let Some(fill) = step.fill {
+            fill(&step_up)?;
+        }
+        let versions = format!("PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {version};");
+        step_up.execute_batch(&versions).doing(doing)?;
+        step_up.commit().doing(doing)?;
     }
     Ok((found > 0 && found < known).then_some(found))
 }

@@ -1,10 +1,10 @@
 //! Rows of the tables about sources: cursors, full spans, and what is missing.
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::error::{Doing, StoreError, unreadable};
 use super::schema::{boot_from_sql, journal_from_sql, node_from_sql, seq_from_sql, seq_to_sql};
-use super::sources::{OpenSpan, Place, Source};
+use super::sources::{Boot, OpenSpan, Place, Source};
 use crate::model::{JournalId, NodeName, Seq, WallTime};
 
 /// This node's own journal, as it was found or made.
@@ -35,11 +35,13 @@ pub(super) fn own(db: &Connection, node: &NodeName, new_journal: JournalId) -> R
 }
 
 /// Notes a full span, or one that ends at a hole.
-pub(super) fn close_span(db: &Connection, source: i64, span: OpenSpan, last: Seq) -> Result<(), StoreError> {
+pub(super) fn close_span(db: &Connection, source: i64, span: &OpenSpan, last: Seq) -> Result<(), StoreError> {
     let doing = "storing a span";
-    let mut insert = db.prepare_cached("INSERT INTO span VALUES (?1, ?2, ?3, ?4, ?5)").doing(doing)?;
-    let (first, last) = (seq_to_sql(span.first)?, seq_to_sql(last)?);
-    insert.execute(params![source, first, last, span.min_us, span.max_us]).doing(doing)?;
+    let sql = "INSERT INTO span VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+    let OpenSpan { first, boot, min_mono_us, max_mono_us, taken_us } = *span;
+    let (first, last) = (seq_to_sql(first)?, seq_to_sql(last)?);
+    let row = params![source, first, last, boot, min_mono_us, max_mono_us, taken_us];
+    db.prepare_cached(sql).doing(doing)?.execute(row).doing(doing)?;
     Ok(())
 }
 
@@ -91,27 +93,38 @@ pub(super) fn load(
 ) -> Result<Option<Source>, StoreError> {
     let doing = "reading a cursor";
     let sql = format!(
-        "SELECT id, node, journal, taken_seq, open_first_seq, open_min_time_us, open_max_time_us,
-         (SELECT boot FROM boot WHERE source = id ORDER BY first_seq DESC LIMIT 1) FROM source WHERE {filter}"
+        "SELECT source.id, node, journal, taken_seq, newest.id, newest.boot, open_first_seq, open_boot,
+         open_min_mono_us, open_max_mono_us, open_taken_us FROM source
+         LEFT JOIN boot AS newest ON newest.id = (SELECT id FROM boot
+             WHERE boot.source = source.id AND first_seq IS NOT NULL ORDER BY first_seq DESC LIMIT 1)
+         WHERE {filter}"
     );
-    type Row = (i64, String, String, i64, Option<i64>, Option<i64>, Option<i64>, Option<String>);
-    let row: Option<Row> = db
-        .prepare_cached(&sql)
-        .doing(doing)?
-        .query_row(parameters, |row| row.try_into())
-        .optional()
-        .doing(doing)?;
-    let Some((id, node, journal, taken, first, min_us, max_us, boot)) = row else {
+    let read = |row: &Row<'_>| -> rusqlite::Result<_> {
+        type Ids = (i64, String, String, i64, Option<i64>, Option<String>);
+        let ids: Ids = (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?);
+        Ok((ids, open_span(row)?))
+    };
+    let row = db.prepare_cached(&sql).doing(doing)?.query_row(parameters, read).optional().doing(doing)?;
+    let Some(((id, node, journal, taken, boot_row, boot), open)) = row else {
         return Ok(None);
     };
-    let open = match (first, min_us, max_us) {
-        (Some(first), Some(min_us), Some(max_us)) => {
-            Some(OpenSpan { first: seq_from_sql(first)?, min_us, max_us })
-        }
-        _ => None,
-    };
+    let open = open.map(|(first, span)| Ok(OpenSpan { first: seq_from_sql(first)?, ..span })).transpose()?;
     let boot = boot.as_deref().map(boot_from_sql).transpose()?;
-    let place = Place { taken: seq_from_sql(taken)?, open, boot };
+    let boot = boot_row.zip(boot).map(|(row, id)| Boot { row, id });
+    let place = Place { taken: seq_from_sql(taken)?, open, boot, heard: None };
     let (node, journal) = (node_from_sql(&node)?, journal_from_sql(&journal)?);
     Ok(Some(Source { id, node, journal, committed: place, working: place, is_new: false }))
+}
+
+/// The first place of an open span, and the rest of it, from column 6 on.
+fn open_span(row: &Row<'_>) -> rusqlite::Result<Option<(i64, OpenSpan)>> {
+    let Some(first) = row.get(6)? else { return Ok(None) };
+    let span = OpenSpan {
+        first: Seq::ZERO,
+        boot: row.get(7)?,
+        min_mono_us: row.get(8)?,
+        max_mono_us: row.get(9)?,
+        taken_us: row.get(10)?,
+    };
+    Ok(Some((first, span)))
 }

@@ -10,7 +10,7 @@ use rusqlite::{Connection, params};
 use super::error::{Doing, StoreError};
 use super::schema::{node_from_sql, seq_from_sql, seq_to_sql};
 use super::source_rows::{insert, load};
-use crate::model::{BootId, JournalId, NodeName, Seq};
+use crate::model::{BootId, ClockMark, JournalId, NodeName, Seq};
 
 /// Readings in a full span. A row of table `span` stands for so many rows of `reading`: the index by time is a
 /// thousandth of the data, and retention drops this much at once. Unit tests have short ones, to meet many.
@@ -34,8 +34,12 @@ pub struct Cursor {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct OpenSpan {
     pub(super) first: Seq,
-    pub(super) min_us: i64,
-    pub(super) max_us: i64,
+    /// The row id of the boot that all of it belongs to.
+    pub(super) boot: i64,
+    pub(super) min_mono_us: i64,
+    pub(super) max_mono_us: i64,
+    /// When the last of it came here, by this node's wall clock.
+    pub(super) taken_us: i64,
 }
 
 /// How far a source is held.
@@ -43,17 +47,36 @@ pub(super) struct OpenSpan {
 pub(super) struct Place {
     pub(super) taken: Seq,
     pub(super) open: Option<OpenSpan>,
-    pub(super) boot: Option<BootId>,
+    /// The boot that the newest readings belong to.
+    pub(super) boot: Option<Boot>,
+    /// What was last heard of its clocks. Only spares looking into the file.
+    pub(super) heard: Option<Heard>,
+}
+
+/// The mark of a boot that holds at present.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Heard {
+    pub(super) boot: Boot,
+    pub(super) mark: ClockMark,
+}
+
+/// A boot of a source, and its row id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Boot {
+    pub(super) row: i64,
+    pub(super) id: BootId,
 }
 
 impl Place {
-    /// Goes on by one reading. Gives back the span that became full with it.
-    pub(super) fn advance(&mut self, time_us: i64) -> Option<OpenSpan> {
+    /// Goes on by one reading, of the boot that the open span is of. Gives back the span that became full with it.
+    pub(super) fn advance(&mut self, boot: i64, mono_us: i64, taken_us: i64) -> Option<OpenSpan> {
         self.taken = self.taken.next();
-        let fresh = OpenSpan { first: self.taken, min_us: time_us, max_us: time_us };
+        let (min_mono_us, max_mono_us) = (mono_us, mono_us);
+        let fresh = OpenSpan { first: self.taken, boot, min_mono_us, max_mono_us, taken_us };
         let span = self.open.get_or_insert(fresh);
-        span.min_us = span.min_us.min(time_us);
-        span.max_us = span.max_us.max(time_us);
+        span.min_mono_us = span.min_mono_us.min(mono_us);
+        span.max_mono_us = span.max_mono_us.max(mono_us);
+        span.taken_us = taken_us;
         let full = self.taken.0 - span.first.0 + 1 >= SPAN_READINGS;
         if full { self.open.take() } else { None }
     }
@@ -102,6 +125,11 @@ impl Sources {
     pub(super) fn get_mut(&mut self, ix: SourceIx) -> &mut Source {
         self.dirty.insert(ix);
         &mut self.list[ix.0]
+    }
+
+    /// Remembers what was heard of a source's clocks: nothing in the file changes by it.
+    pub(super) fn hear(&mut self, ix: SourceIx, heard: Heard) {
+        self.list[ix.0].working.heard = Some(heard);
     }
 
     /// Finds a source, in the cache or in the file.
@@ -186,14 +214,17 @@ impl Sources {
     /// Writes the cursors and open spans that changed in this group.
     pub(super) fn flush(&self, db: &Connection) -> Result<(), StoreError> {
         let doing = "storing cursors";
-        let sql = "UPDATE source SET taken_seq = ?2, open_first_seq = ?3, open_min_time_us = ?4,
-                   open_max_time_us = ?5 WHERE id = ?1";
+        let sql =
+            "UPDATE source SET taken_seq = ?2, open_first_seq = ?3, open_boot = ?4, open_min_mono_us = ?5,
+                   open_max_mono_us = ?6, open_taken_us = ?7 WHERE id = ?1";
         let mut update = db.prepare_cached(sql).doing(doing)?;
         for source in self.dirty.iter().map(|ix| self.get(*ix)) {
             let Place { taken, open, .. } = source.working;
             let first = open.map(|span| seq_to_sql(span.first)).transpose()?;
-            let (min_us, max_us) = (open.map(|span| span.min_us), open.map(|span| span.max_us));
-            update.execute(params![source.id, seq_to_sql(taken)?, first, min_us, max_us]).doing(doing)?;
+            let (boot, taken_us) = (open.map(|span| span.boot), open.map(|span| span.taken_us));
+            let (min_us, max_us) = (open.map(|span| span.min_mono_us), open.map(|span| span.max_mono_us));
+            let row = params![source.id, seq_to_sql(taken)?, first, boot, min_us, max_us, taken_us];
+            update.execute(row).doing(doing)?;
         }
         Ok(())
     }
@@ -220,7 +251,7 @@ impl Sources {
     /// The group is undone.
     pub(super) fn rolled_back(&mut self) {
         self.dirty.clear();
-        self.list.iter_mut().for_each(|source| source.working = source.committed);
+        self.list.iter_mut().for_each(|source| source.working = Place { heard: None, ..source.committed });
         // New ones were added last, after every one that was cached before; some of the later ones are old, and
         // are read again from the file when they are wanted.
         let kept = self.list.iter().position(|source| source.is_new).unwrap_or(self.list.len());

@@ -15,7 +15,7 @@ fn series(node: &str, points: &[(f64, Value)]) -> Series {
         unit: "Cel".into(),
     };
     let points = points.iter().map(|(seconds, value)| (at(*seconds), *value)).collect();
-    Series { channel, suffix: String::new(), points }
+    Series { channel, suffix: String::new(), points, dates: crate::view::Dates::default() }
 }
 
 fn rounds(times: &[(f64, &[&str])]) -> Vec<Round> {

@@ -1,5 +1,7 @@
 //! What a view is made from: series of readings and the rounds in which they were collected.
 
+use std::time::Duration;
+
 use crate::model::{Channel, NodeName, Value, WallTime};
 
 /// The readings of one channel in one journal, by time.
@@ -11,6 +13,19 @@ pub struct Series {
     pub suffix: String,
     /// Time and value, in order of time.
     pub points: Vec<(WallTime, Value)>,
+    /// How well the times are known.
+    pub dates: Dates,
+}
+
+/// How well the times of a series are known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Dates {
+    /// Readings among the points that a clock dated which was never set.
+    pub never_set: u64,
+    /// Such readings that are not among the points, for others have better times.
+    pub left_out: u64,
+    /// How far off a time is at most, where that is known.
+    pub error_max: Option<Duration>,
 }
 
 impl Series {

@@ -8,6 +8,7 @@ mod average;
 mod canvas;
 mod chart;
 mod data;
+mod doubts;
 mod downsample;
 mod err_as;
 mod error;
@@ -17,7 +18,8 @@ mod tally;
 
 pub use average::{Average, Averages};
 pub use chart::{round_chart, time_series};
-pub use data::{PlotData, Round, Series};
+pub use data::{Dates, PlotData, Round, Series};
+pub use doubts::Doubts;
 pub use downsample::{Columns, Downsampler, ErrMarks, Point};
 pub use err_as::ErrAs;
 pub use error::ViewError;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Round, Series};
+use super::{Doubts, Round, Series};
 use crate::model::{ErrReason, Value, WallTime};
 
 /// The counts of one picture.
@@ -14,6 +14,8 @@ pub struct Tally {
     pub readings: usize,
     /// ERRs by where and why, the most frequent first: `("pi-2 seesaw-36/soil_moisture nack", 12)`.
     pub errors: Vec<(String, u64)>,
+    /// What is not known of their times.
+    pub doubts: Doubts,
 }
 
 impl Tally {
@@ -24,8 +26,10 @@ impl Tally {
     ) -> Self {
         let mut errors: BTreeMap<String, u64> = BTreeMap::new();
         let mut readings = 0;
+        let mut doubts = Doubts::default();
         for (series, points) in readings_of {
             readings += points.len();
+            doubts.add(series);
             let mut by_reason: BTreeMap<ErrReason, u64> = BTreeMap::new();
             for reason in points.iter().filter_map(|(_, value)| value.err()) {
                 *by_reason.entry(reason).or_default() += 1;
@@ -41,7 +45,7 @@ impl Tally {
         }
         let mut errors: Vec<(String, u64)> = errors.into_iter().collect();
         errors.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
-        Self { rounds: rounds.len(), readings, errors }
+        Self { rounds: rounds.len(), readings, errors, doubts }
     }
 
     /// The footer, in pieces between which a line may end; at most `errors_max` kinds of ERR are named.
@@ -51,6 +55,7 @@ impl Tally {
             pieces.push(format!("{} · ", plural(self.rounds, "round")));
         }
         pieces.push(format!("{} · ", plural(self.readings, "reading")));
+        pieces.extend(self.doubts.pieces(self.readings));
         if self.errors.is_empty() {
             pieces.push("no ERR".into());
             return pieces;

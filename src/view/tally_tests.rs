@@ -9,7 +9,7 @@ fn series(node: &str, suffix: &str, values: &[Value]) -> Series {
         unit: String::new(),
     };
     let points = values.iter().map(|value| (WallTime::default(), *value)).collect();
-    Series { channel, suffix: suffix.into(), points }
+    Series { channel, suffix: suffix.into(), points, dates: crate::view::Dates::default() }
 }
 
 fn tally(all: &[Series], rounds: &[Round]) -> Tally {

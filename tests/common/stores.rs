@@ -22,7 +22,7 @@ pub(crate) fn rows(data: &Path) -> BTreeMap<(JournalId, u64), Row> {
     let mut rows = BTreeMap::new();
     let collect = |row: &pisink::store::ExportRow<'_>| {
         let value = row.value.map(f64::to_bits).map_err(|reason| reason.as_str());
-        let (time_us, mono_us) = (row.time.as_unix_micros(), row.mono.as_micros());
+        let (time_us, mono_us) = (row.node_time.as_unix_micros(), row.mono.as_micros());
         let unit = row.channel.unit.clone();
         let said = Row { channel: row.channel.to_string(), unit, time_us, mono_us, value };
         let before = rows.insert((row.journal, row.seq.0), said);

@@ -53,7 +53,11 @@ pub(super) fn check(dir: &Path, until: WallTime) -> Result<Verdict> {
         if let Err(reason) = row.value {
             *errors.entry((row.channel.to_string(), reason.as_str())).or_default() += 1;
         }
-        collected.entry((row.journal, row.seq)).or_default().push(said(row.channel, row.time, row.value));
+        collected.entry((row.journal, row.seq)).or_default().push(said(
+            row.channel,
+            row.node_time,
+            row.value,
+        ));
         Ok::<_, StoreError>(())
     })?;
     let rounds = sink.rounds(&Filter { until: Some(until), ..Filter::default() })?;
@@ -83,7 +87,7 @@ fn count(node: &'static str, dir: &Path, collected: &BTreeMap<Place, Vec<Said>>)
     Reader::open(dir)?.readings(&filter, |row| {
         count.journalled += 1;
         let copies = collected.get(&(row.journal, row.seq)).map(Vec::as_slice).unwrap_or_default();
-        let original = said(row.channel, row.time, row.value);
+        let original = said(row.channel, row.node_time, row.value);
         count.in_sink += copies.len();
         match cursors.get(&row.journal) {
             Some(cursor) if row.seq <= *cursor => count.missing += usize::from(copies.is_empty()),

@@ -3,14 +3,14 @@
 use std::net::SocketAddr;
 
 use mio::net::TcpStream;
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 
 use super::EventLoop;
 use crate::io::clock;
 use crate::io::link::{Fate, Link, OUTBOUND_MAX_BYTES};
 use crate::io::store_thread::StoreCommand;
 use crate::model::{Body, Message, Now, Readings, Seq};
-use crate::node::{Input, Output, Report};
+use crate::node::{Input, Node, Output, Report};
 use crate::proto::{LinkId, PeerIx, PrimaryReport};
 
 /// Reads of the own journal that may wait in the store at once, for all who poll; the others are to ask again later.
@@ -62,6 +62,10 @@ impl EventLoop {
                 Output::Append(pack) => self.parts.store.append(pack),
                 Output::AddRound(round) => self.ask_store(now, StoreCommand::AddRound(round)),
                 Output::NoteConsumer(name, seq) => self.ask_store(now, StoreCommand::NoteConsumer(name, seq)),
+                Output::NoteMark(mark) => self.ask_store(now, StoreCommand::NoteMark(mark)),
+                Output::NoteLink { node, journal, link } => {
+                    self.ask_store(now, StoreCommand::NoteLink { node, journal, link });
+                }
                 Output::NotePeer(address, node) => self.ask_store(now, StoreCommand::NotePeer(address, node)),
                 Output::Report(report) => self.tell_people(now, &report),
             }
@@ -143,12 +147,9 @@ impl EventLoop {
     }
 
     fn complete_status(&self, message: &mut Message, links: usize) {
-        let Body::Status(Json::Object(fields)) = &mut message.body else { return };
-        fields.insert("links".to_owned(), links.into());
-        fields.insert("turned_away".to_owned(), self.turned_away.into());
-        if let Json::Object(more) = (self.parts.more_status)() {
-            fields.extend(more);
-        }
+        let Body::Status(status) = &mut message.body else { return };
+        extend(status, json!({ "links": links, "turned_away": self.turned_away }));
+        extend(status, (self.parts.more_status)());
     }
 
     fn start_connecting(&mut self, peer: PeerIx, address: &str) {
@@ -179,6 +180,19 @@ impl EventLoop {
             }
             Err(why) => self.parts.node.handle_input(clock::now(), Input::LinkFailed { peer, why }),
         }
+    }
+}
+
+/// The node's own words, and what is known of the threads around it.
+pub(super) fn whole_status(node: &Node, more: &dyn Fn() -> Json, now: Now) -> Json {
+    let mut status = node.status(now);
+    extend(&mut status, more());
+    status
+}
+
+fn extend(status: &mut Json, more: Json) {
+    if let (Json::Object(fields), Json::Object(more)) = (status, more) {
+        fields.extend(more);
     }
 }
 

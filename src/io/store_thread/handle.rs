@@ -6,6 +6,8 @@ use std::sync::{Arc, Mutex};
 use serde_json::{Value as Json, json};
 
 use super::{StoreCommand, WAITING_MAX_READINGS};
+use crate::io::clock;
+use crate::io::promise::Promise;
 use crate::io::queue::{QueueReceiver, QueueSender, queue};
 use crate::model::Pack;
 
@@ -47,17 +49,21 @@ pub(crate) struct StoreHandle {
     health: Arc<Mutex<StoreHealth>>,
     /// Own readings that are handed over and not durable.
     waiting: Arc<AtomicUsize>,
+    promise: Promise,
 }
 
 impl StoreHandle {
     /// With the other end of its queue.
     pub(super) fn new() -> (Self, QueueReceiver<StoreCommand>) {
         let (commands, inbox) = queue(COMMANDS_MAX);
-        (Self { commands, health: Arc::default(), waiting: Arc::default() }, inbox)
+        let promise = Promise::new("store", clock::now().mono);
+        (Self { commands, health: Arc::default(), waiting: Arc::default(), promise }, inbox)
     }
 
     /// Hands over a command; gives it back when the queue is full or the thread has ended.
     pub(crate) fn send(&self, command: StoreCommand) -> Result<(), StoreCommand> {
+        // Before it is sent: what the thread promises once it has taken it counts.
+        self.promise.is_wanted(clock::now().mono);
         self.commands.try_send(command)
     }
 
@@ -98,6 +104,11 @@ impl StoreHandle {
     /// Asks the thread to do what waits, to commit and to end.
     pub(crate) fn stop(&self) {
         self.commands.send_last(StoreCommand::Stop);
+    }
+
+    /// When the thread is to be back.
+    pub(crate) fn promise(&self) -> &Promise {
+        &self.promise
     }
 
     pub(crate) fn health(&self) -> StoreHealth {

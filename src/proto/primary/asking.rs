@@ -59,7 +59,7 @@ impl Primary {
         if let Some(journal) = journal {
             self.journals.ask(journal, max);
         }
-        *asked = Some(Asked { id, after, max, silent_at: now + silence });
+        *asked = Some(Asked { id, after, max, sent_at: now, silent_at: now + silence });
         let poll = PollRequest { journal, after, taken: place.taken, max };
         self.next_id += 1;
         self.outputs.push_back(PrimaryOutput::Send(*link, id, Body::Poll(poll)));

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::{Primary, PrimaryOutput};
-use crate::model::{JournalId, NodeName, Seq};
+use crate::model::{JournalId, NodeName, Now, Seq};
 use crate::proto::PeerIx;
 use crate::proto::peer::{Peer, State};
 
@@ -127,7 +127,7 @@ impl fmt::Display for PrimaryReport {
 
 impl Primary {
     /// How the peers stand, for the status.
-    pub fn status(&self) -> serde_json::Value {
+    pub fn status(&self, now: Now) -> serde_json::Value {
         let peers: Vec<_> = self
             .peers
             .iter()
@@ -146,6 +146,7 @@ impl Primary {
                     "taken": peer.journal.map_or(0, |journal| self.journals.place(journal).taken.0),
                     "last": peer.last.0,
                     "answered_round": peer.answered_round,
+                    "clock": peer.clock.status(now),
                 })
             })
             .collect();

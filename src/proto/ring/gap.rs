@@ -13,8 +13,8 @@ use crate::proto::{Backoff, LinkId, PeerIx};
 const ASK_AGAIN: Duration = Duration::from_millis(500);
 /// The question is answered within this time.
 const ASK_TIMEOUT: Duration = Duration::from_millis(400);
-/// What the time between questions to one that never answers comes from.
-const ROUND: Duration = Duration::from_secs(1);
+/// One that never answers is asked again after half of this at the longest.
+const ROUND: Duration = Duration::from_secs(4);
 
 /// One listed address, as far as it is absent.
 #[derive(Debug)]
@@ -44,7 +44,7 @@ impl Gap {
         let look = |at: usize| Look {
             next_at: now,
             answer_until: None,
-            backoff: Backoff::new(seed.wrapping_add(at as u64), ROUND),
+            backoff: Backoff::new(seed.wrapping_add(at as u64), ROUND, peers),
             is_mine: false,
         };
         Self { looks: (0..peers).map(look).collect(), joiners: BTreeMap::new() }

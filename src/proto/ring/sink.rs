@@ -150,6 +150,7 @@ impl Ring {
         let record = RoundRecord {
             number: self.collector.round,
             time: now.wall,
+            mono: now.mono,
             nodes: count(nodes),
             answered: count(token.members.len()),
             down: names.into_iter().collect(),

@@ -4,6 +4,7 @@
 //! the one who gets them is, the writer's log never has to wait for it. Readings do not change once written, so
 //! that pieces read one after the other fit together.
 
+mod check;
 mod rounds;
 mod rows;
 mod series;
@@ -21,13 +22,13 @@ use super::{BUSY_TIMEOUT, FILE_NAME};
 use crate::model::{Channel, NodeName, WallTime};
 
 pub use rows::ExportRow;
-pub use series::ChannelSeries;
+pub use series::{ChannelSeries, Dates};
 pub use stats::{SourceStats, Stats};
 
 /// Which readings and rounds are wanted. The default is all of them; an empty list leaves nothing out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Filter {
-    /// Not before this.
+    /// Not before this, as readings are dated today.
     pub since: Option<WallTime>,
     /// Before this.
     pub until: Option<WallTime>,
@@ -71,13 +72,16 @@ impl Reader {
         match Self::connect(&path, false) {
             // SQLite wants to make its shared-memory file and may not. Without a log there is nothing to share: the
             // file alone is everything.
-            Err(StoreError::Denied { .. })
-                if std::fs::metadata(beside(&path, "-wal")).map_or(true, |log| log.len() == 0) =>
-            {
-                Self::connect(&path, true)
-            }
+            Err(StoreError::Denied { .. }) if !has_log(&path) => Self::connect(&path, true),
             other => other,
         }
+    }
+
+    /// Opens the store of a node that does not run: as [`Reader::open`], but where no log lies beside the file, the
+    /// file alone is read, and nothing is made beside it. With a node at work this could see half of what it writes.
+    pub fn open_at_rest(dir: &Path) -> Result<Reader, StoreError> {
+        let path = dir.join(FILE_NAME);
+        if has_log(&path) || !path.exists() { Self::open(dir) } else { Self::connect(&path, true) }
     }
 
     fn connect(path: &Path, immutable: bool) -> Result<Reader, StoreError> {
@@ -98,9 +102,15 @@ impl Reader {
                 Err(StoreError::NewerSchema { path: path.into(), found, known })
             }
             Kind::Store(found) => Err(StoreError::OlderSchema { path: path.into(), found, known }),
-            Kind::Empty | Kind::Foreign => Err(StoreError::NotAStore { path: path.into() }),
+            Kind::Empty => Err(StoreError::Empty { path: path.into() }),
+            Kind::Foreign => Err(StoreError::NotAStore { path: path.into() }),
         }
     }
+}
+
+/// Whether there is something in the log of the store at `path`.
+fn has_log(path: &Path) -> bool {
+    std::fs::metadata(beside(path, "-wal")).is_ok_and(|log| log.len() > 0)
 }
 
 /// SQLite's way to say that nobody changes the file (sqlite.org/uri.html): `file:PATH?immutable=1`.

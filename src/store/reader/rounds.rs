@@ -3,7 +3,7 @@
 use rusqlite::params;
 
 use super::{Filter, Reader};
-use crate::model::{NodeName, RoundRecord, WallTime};
+use crate::model::{Instant, NodeName, RoundRecord, WallTime};
 use crate::store::error::{Doing, StoreError};
 use crate::store::schema::node_from_sql;
 
@@ -21,8 +21,8 @@ impl Reader {
     /// is not wanted is left out of `down`.
     pub fn rounds(&self, filter: &Filter) -> Result<Vec<RoundRecord>, StoreError> {
         let (since_us, until_us) = filter.times_us();
-        let sql = "SELECT number, time_us, nodes, answered FROM round WHERE time_us BETWEEN ?1 AND ?2
-                   ORDER BY number";
+        let sql = "SELECT number, time_us, nodes, answered, coalesce(mono_us, 0) FROM rounds
+                   WHERE time_us BETWEEN ?1 AND ?2 ORDER BY number";
         let mut statement = self.db.prepare_cached(sql).doing(DOING)?;
         let mut rows = statement.query(params![since_us, until_us]).doing(DOING)?;
         let mut rounds = Vec::new();
@@ -31,6 +31,7 @@ impl Reader {
             rounds.push(RoundRecord {
                 number: u64::try_from(number).unwrap_or(0),
                 time: WallTime::from_unix_micros(row.get(1).doing(DOING)?),
+                mono: Instant::from_micros(row.get(4).doing(DOING)?),
                 nodes: row.get(2).doing(DOING)?,
                 answered: row.get(3).doing(DOING)?,
                 down: Vec::new(),

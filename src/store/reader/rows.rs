@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 use rusqlite::{CachedStatement, params};
 
 use super::{Filter, Reader};
-use crate::model::{Channel, Instant, JournalId, NodeName, Seq, Value, WallTime};
+use crate::model::{BootId, Channel, Dated, Instant, JournalId, NodeName, Seq, Value, WallTime};
 use crate::store::channels::from_row;
+use crate::store::dating::date;
 use crate::store::error::{Doing, StoreError};
-use crate::store::schema::{err_reason, journal_from_sql, seq_from_sql};
+use crate::store::refresh::pieces_of;
+use crate::store::schema::{boot_from_sql, err_reason, journal_from_sql, seq_from_sql};
 use crate::store::sources::SPAN_READINGS;
 
 /// One reading, with everything that names it.
@@ -16,8 +18,12 @@ use crate::store::sources::SPAN_READINGS;
 pub struct ExportRow<'a> {
     /// The channel.
     pub channel: &'a Channel,
-    /// The node's wall clock when the value was taken.
-    pub time: WallTime,
+    /// When the value was taken, as far as is known today.
+    pub dated: Dated,
+    /// The same as the node's wall clock had it.
+    pub node_time: WallTime,
+    /// The boot of the node.
+    pub boot: BootId,
     /// The node's monotonic clock at the same moment.
     pub mono: Instant,
     /// The value, or why there is none.
@@ -33,18 +39,23 @@ pub struct ExportRow<'a> {
 pub(super) struct RawRow {
     pub(super) seq: i64,
     pub(super) channel: i64,
-    pub(super) time_us: i64,
-    pub(super) mono_us: i64,
+    pub(super) dated: Dated,
+    pub(super) node_time: WallTime,
+    pub(super) mono: Instant,
     pub(super) value: Value,
 }
 
-/// Consecutive readings of one source.
+/// Consecutive readings of one boot of one source.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::store) struct Piece {
+pub(in crate::store) struct Stretch {
     source: i64,
     first_seq: i64,
     last_seq: i64,
     pub(super) journal: JournalId,
+    boot_row: i64,
+    pub(super) boot: BootId,
+    /// The monotonic moments between which they lie, in microseconds.
+    mono_us: (i64, i64),
 }
 
 const DOING: &str = "reading readings";
@@ -60,9 +71,9 @@ impl Reader {
         let channels = self.channels(filter)?;
         let mut count = 0;
         let mut batch: Vec<RawRow> = Vec::new();
-        for piece in self.pieces(filter)? {
+        for stretch in self.stretches(filter)? {
             batch.clear();
-            self.rows(&piece, filter, |row| {
+            self.rows(&stretch, filter, |row| {
                 batch.push(row);
                 Ok(())
             })?;
@@ -71,10 +82,12 @@ impl Reader {
                 let Some(channel) = channels.get(&row.channel) else { continue };
                 each(&ExportRow {
                     channel,
-                    time: WallTime::from_unix_micros(row.time_us),
-                    mono: Instant::from_micros(row.mono_us),
+                    dated: row.dated,
+                    node_time: row.node_time,
+                    boot: stretch.boot,
+                    mono: row.mono,
                     value: row.value,
-                    journal: piece.journal,
+                    journal: stretch.journal,
                     seq: seq_from_sql(row.seq)?,
                 })?;
                 count += 1;
@@ -107,33 +120,39 @@ impl Reader {
         Ok(channels)
     }
 
-    /// The pieces of journals that may hold wanted readings, by the times of their spans.
-    pub(in crate::store) fn pieces(&self, filter: &Filter) -> Result<Vec<Piece>, StoreError> {
-        let sql = "SELECT id, journal, first_seq, last_seq FROM piece JOIN source ON id = piece.source
-                   WHERE max_time_us >= ?1 AND min_time_us <= ?2 ORDER BY node, journal, first_seq";
+    /// The stretches of journals that may hold wanted readings, by the times of their spans.
+    pub(in crate::store) fn stretches(&self, filter: &Filter) -> Result<Vec<Stretch>, StoreError> {
+        let sql = "SELECT source.id, journal, piece.first_seq, last_seq, piece.boot, boot.boot, min_mono_us, max_mono_us
+                   FROM piece JOIN source ON source.id = piece.source LEFT JOIN boot ON boot.id = piece.boot
+                   WHERE max_time_us >= ?1 AND min_time_us <= ?2 ORDER BY node, journal, piece.first_seq";
         let (since_us, until_us) = filter.times_us();
         let mut statement = self.db.prepare_cached(sql).doing(DOING)?;
         let mut rows = statement.query([since_us, until_us]).doing(DOING)?;
-        let mut pieces = Vec::new();
+        let mut stretches = Vec::new();
         while let Some(row) = rows.next().doing(DOING)? {
-            pieces.push(Piece {
+            let boot: Option<String> = row.get(5).doing(DOING)?;
+            stretches.push(Stretch {
                 source: row.get(0).doing(DOING)?,
                 journal: journal_from_sql(row.get_ref(1).doing(DOING)?.as_str().unwrap_or_default())?,
                 first_seq: row.get(2).doing(DOING)?,
                 last_seq: row.get(3).doing(DOING)?,
+                boot_row: row.get(4).doing(DOING)?,
+                boot: boot.as_deref().map_or(Ok(BootId(0)), boot_from_sql)?,
+                mono_us: (row.get(6).doing(DOING)?, row.get(7).doing(DOING)?),
             });
         }
-        Ok(pieces)
+        Ok(stretches)
     }
 
-    /// Gives every reading of a piece in the wanted time to `each`, in order.
+    /// Gives every reading of a stretch in the wanted time to `each`, in order.
     pub(super) fn rows(
         &self,
-        piece: &Piece,
+        stretch: &Stretch,
         filter: &Filter,
         mut each: impl FnMut(RawRow) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
         let (since_us, until_us) = filter.times_us();
+        let pieces = pieces_of(&self.db, stretch.boot_row, stretch.mono_us)?;
         let mut statement: CachedStatement<'_> = self
             .db
             .prepare_cached(
@@ -143,19 +162,22 @@ impl Reader {
             .doing(DOING)?;
         // A span has no more; the limit is for a file that says otherwise.
         let most = SPAN_READINGS.cast_signed();
-        let range = params![piece.source, piece.first_seq, piece.last_seq, most];
+        let range = params![stretch.source, stretch.first_seq, stretch.last_seq, most];
         let mut rows = statement.query(range).doing(DOING)?;
         while let Some(row) = rows.next().doing(DOING)? {
-            let time_us: i64 = row.get(2).doing(DOING)?;
-            if time_us < since_us || time_us > until_us {
+            let node_time = WallTime::from_unix_micros(row.get(2).doing(DOING)?);
+            let mono = Instant::from_micros(row.get(3).doing(DOING)?);
+            let dated = date(&pieces, mono, node_time);
+            if !(since_us..=until_us).contains(&dated.time.as_unix_micros()) {
                 continue;
             }
             let value: Option<f64> = row.get(4).doing(DOING)?;
             each(RawRow {
                 seq: row.get(0).doing(DOING)?,
                 channel: row.get(1).doing(DOING)?,
-                time_us,
-                mono_us: row.get(3).doing(DOING)?,
+                dated,
+                node_time,
+                mono,
                 value: match value {
                     Some(value) => Ok(value),
                     None => Err(err_reason(row.get(5).doing(DOING)?)?),

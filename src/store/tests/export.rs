@@ -3,6 +3,7 @@
 use serde_json::{Value as Json, json};
 
 use super::*;
+use crate::model::ClockMark;
 
 /// A store of four readings: a plain one, an ERR, a number with all its digits, a chip with a name that needs quotes.
 fn small(dir: &Path) {
@@ -10,10 +11,16 @@ fn small(dir: &Path) {
     let plain = channel("pi-1", "temperature");
     let odd = Arc::new(Channel { chip: "a \"b\", c".into(), unit: String::new(), ..(*plain).clone() });
     let mut pack = Pack::default();
-    pack.push(&plain, at_s(0), Instant::ZERO, Ok(21.5));
-    pack.push(&plain, WallTime::from_unix_micros(DAY + 1), Instant::ZERO, Err(ErrReason::Nack));
-    pack.push(&plain, WallTime::from_unix_micros(DAY + 123_456), Instant::ZERO, Ok(0.1 + 0.2));
-    pack.push(&odd, WallTime::from_unix_micros(-1_500_000), Instant::ZERO, Ok(-1e300));
+    let mut push = |channel, (mono, time), value| {
+        pack.push(channel, WallTime::from_unix_micros(time), Instant::from_micros(mono), value);
+    };
+    push(&plain, (5_000_000, DAY), Ok(21.5));
+    push(&plain, (5_000_001, DAY + 1), Err(ErrReason::Nack));
+    push(&plain, (5_123_456, DAY + 123_456), Ok(0.1 + 0.2));
+    // The clock was set back for a moment; it was synchronised before.
+    push(&odd, (6_000_000, -1_500_000), Ok(-1e300));
+    let (mono, wall, synced) = (mono_s(5), at_s(0), Some(std::time::Duration::from_millis(2)));
+    store.note_mark(&ClockMark { mono, wall, synced }).unwrap();
     store.append(&pack).unwrap();
     store.close().unwrap();
 }
@@ -33,7 +40,9 @@ fn jsonl_has_exactly_the_keys_of_the_contract() {
         text.lines().next().unwrap(),
         concat!(
             r#"{"node":"pi-1","chip":"sht3x-44","quantity":"temperature","unit":"Cel","#,
-            r#""time":"2026-01-20T00:00:00.000000Z","value":21.5,"err":null,"journal":"000000000000000a","seq":1}"#
+            r#""time":"2026-01-20T00:00:00.000000Z","value":21.5,"err":null,"time_source":"node","#,
+            r#""time_error_s":0.002003,"node_time":"2026-01-20T00:00:00.000000Z","#,
+            r#""boot":"00000000000000000000000000000001","mono_us":5000000,"journal":"000000000000000a","seq":1}"#
         )
     );
     let rows: Vec<Json> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -44,18 +53,35 @@ fn jsonl_has_exactly_the_keys_of_the_contract() {
     assert_eq!((rows[3]["chip"].as_str(), rows[3]["value"].as_f64()), (Some("a \"b\", c"), Some(-1e300)));
 }
 
+fn csv(channel: &str, value: &str, node_time: &str, (mono, seq): (i64, u64)) -> String {
+    let boot = "00000000000000000000000000000001";
+    let journal = "000000000000000a";
+    format!("pi-1,{channel},2026-01-20T00:00:{value},node,0.002003,{node_time},{boot},{mono},{journal},{seq}")
+}
+
 #[test]
 fn csv_has_the_same_columns_and_quotes_what_needs_it() {
     let dir = tempfile::tempdir().unwrap();
     small(dir.path());
-    assert_eq!(
-        exported(dir.path(), "csv"),
-        "node,chip,quantity,unit,time,value,err,journal,seq\n\
-         pi-1,sht3x-44,temperature,Cel,2026-01-20T00:00:00.000000Z,21.5,,000000000000000a,1\n\
-         pi-1,sht3x-44,temperature,Cel,2026-01-20T00:00:00.000001Z,,nack,000000000000000a,2\n\
-         pi-1,sht3x-44,temperature,Cel,2026-01-20T00:00:00.123456Z,0.30000000000000004,,000000000000000a,3\n\
-         pi-1,\"a \"\"b\"\", c\",temperature,,1969-12-31T23:59:58.500000Z,-1e+300,,000000000000000a,4\n"
-    );
+    let lines = [
+        "node,chip,quantity,unit,time,value,err,time_source,time_error_s,node_time,boot,mono_us,journal,seq"
+            .into(),
+        csv("sht3x-44,temperature,Cel", "00.000000Z,21.5,", "2026-01-20T00:00:00.000000Z", (5_000_000, 1)),
+        csv("sht3x-44,temperature,Cel", "00.000001Z,,nack", "2026-01-20T00:00:00.000001Z", (5_000_001, 2)),
+        csv(
+            "sht3x-44,temperature,Cel",
+            "00.123456Z,0.30000000000000004,",
+            "2026-01-20T00:00:00.123456Z",
+            (5_123_456, 3),
+        ),
+        csv(
+            "\"a \"\"b\"\", c\",temperature,",
+            "01.000000Z,-1e+300,",
+            "1969-12-31T23:59:58.500000Z",
+            (6_000_000, 4),
+        ),
+    ];
+    assert_eq!(exported(dir.path(), "csv").lines().collect::<Vec<_>>(), lines);
 }
 
 #[test]
@@ -66,12 +92,18 @@ fn senml_is_one_pack_with_exact_times() {
     assert!(text.contains("\"t\":1768867200.123456,"), "{text}");
     let pack: Vec<Json> = serde_json::from_str(&text).unwrap();
     let name = "pi-1/sht3x-44/temperature";
-    assert_eq!(pack[0], json!({"n": name, "u": "Cel", "t": 1_768_867_200.0, "v": 21.5}));
-    assert_eq!(
-        pack[1],
-        json!({"n": name, "u": "Cel", "t": 1_768_867_200.000001, "vs": "ERR", "err": "nack"})
-    );
-    assert_eq!(pack[3], json!({"n": "pi-1/a \"b\", c/temperature", "t": -1.5, "v": -1e300}));
+    let dated = |mut record: Json, node_time: f64, mono: i64| {
+        let more =
+            json!({"time_source": "node", "time_error_s": 0.002003, "node_time": node_time, "mono": mono});
+        record.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        record
+    };
+    let record = json!({"n": name, "u": "Cel", "t": 1_768_867_200.0, "v": 21.5});
+    assert_eq!(pack[0], dated(record, 1_768_867_200.0, 5_000_000));
+    let record = json!({"n": name, "u": "Cel", "t": 1_768_867_200.000001, "vs": "ERR", "err": "nack"});
+    assert_eq!(pack[1], dated(record, 1_768_867_200.000001, 5_000_001));
+    let record = json!({"n": "pi-1/a \"b\", c/temperature", "t": 1_768_867_201.0, "v": -1e300});
+    assert_eq!(pack[3], dated(record, -1.5, 6_000_000));
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod crash;
 mod damage;
+mod dating;
 mod exactly_once;
 mod export;
 mod full;
@@ -10,6 +11,7 @@ mod own;
 mod reader;
 mod retention;
 mod rounds;
+mod version_1;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -27,6 +29,11 @@ pub(super) fn name(text: &str) -> NodeName {
 
 pub(super) fn at_s(seconds: i64) -> WallTime {
     WallTime::from_unix_micros(DAY + seconds * 1_000_000)
+}
+
+/// The same moment by the monotonic clock of every node here: they all booted at [`DAY`].
+pub(super) fn mono_s(seconds: i64) -> Instant {
+    Instant::from_micros(seconds * 1_000_000)
 }
 
 pub(super) fn params(node: &str, journal: u64) -> OpenParams {
@@ -68,8 +75,8 @@ pub(super) fn pack(node: &str, journal: u64, first: u64, len: u64) -> Pack {
     let mut pack = Pack::default();
     for seq in first..first + len {
         let quantity = if seq % 2 == 0 { "temperature" } else { "humidity" };
-        let mono = Instant::from_micros(seq as i64 * 1000);
-        pack.push(&channel(node, quantity), at_s(seq as i64), mono, value_at(journal, seq));
+        let seconds = seq as i64;
+        pack.push(&channel(node, quantity), at_s(seconds), mono_s(seconds), value_at(journal, seq));
     }
     pack
 }
@@ -119,7 +126,7 @@ pub(super) fn everything(dir: &Path) -> BTreeMap<(String, u64, u64), Value> {
             let key = (row.channel.node.to_string(), row.journal.0, row.seq.0);
             assert_eq!(all.insert(key, row.value), None, "a reading is there twice");
             assert_eq!(row.value, value_at(row.journal.0, row.seq.0));
-            assert_eq!(row.time, at_s(row.seq.0 as i64));
+            assert_eq!((row.node_time, row.dated.time), (at_s(row.seq.0 as i64), at_s(row.seq.0 as i64)));
             Ok::<_, StoreError>(())
         })
         .unwrap();
@@ -136,10 +143,10 @@ pub(super) fn spans_are_right(store: &Store) {
                  SELECT 1 FROM piece WHERE
                      (SELECT count(*) FROM reading WHERE reading.source = piece.source
                       AND seq BETWEEN first_seq AND last_seq) <> last_seq - first_seq + 1
-                     OR (SELECT min(time_us) FROM reading WHERE reading.source = piece.source
-                      AND seq BETWEEN first_seq AND last_seq) <> min_time_us
-                     OR (SELECT max(time_us) FROM reading WHERE reading.source = piece.source
-                      AND seq BETWEEN first_seq AND last_seq) <> max_time_us
+                     OR (SELECT min(mono_us) FROM reading WHERE reading.source = piece.source
+                      AND seq BETWEEN first_seq AND last_seq) <> min_mono_us
+                     OR (SELECT max(mono_us) FROM reading WHERE reading.source = piece.source
+                      AND seq BETWEEN first_seq AND last_seq) <> max_mono_us
                  UNION ALL
                  SELECT 1 FROM reading WHERE (SELECT count(*) FROM piece WHERE piece.source = reading.source
                      AND seq BETWEEN first_seq AND last_seq) <> 1)",

@@ -87,7 +87,7 @@ fn a_newer_schema_is_refused_and_left_as_it_is() {
 
     for check in [Check::Auto, Check::Full] {
         let error = Store::open(dir.path(), &OpenParams { check, ..params("sink", 1) }).unwrap_err();
-        assert!(matches!(error, StoreError::NewerSchema { found: 99, known: 1, .. }), "{error}");
+        assert!(matches!(error, StoreError::NewerSchema { found: 99, known: 2, .. }), "{error}");
     }
     assert!(matches!(Reader::open(dir.path()), Err(StoreError::NewerSchema { found: 99, .. })));
     assert_eq!(fs::read(database(dir.path())).unwrap(), before.0);
@@ -106,23 +106,25 @@ fn another_programs_database_is_refused_and_left_as_it_is() {
     assert_eq!(fs::read(database(dir.path())).unwrap(), before);
 }
 
+fn step(script: &'static str) -> schema::Step {
+    schema::Step { script, fill: None }
+}
+
 #[test]
 fn an_older_schema_is_brought_up_to_date_in_steps() {
     let dir = tempfile::tempdir().unwrap();
     let mut store = open(dir.path());
     append(&mut store, 10);
     store.close().unwrap();
-    let [first] = schema::MIGRATIONS else { panic!("add the real second step to this test") };
-    let longer = [
-        *first,
-        "ALTER TABLE reading ADD COLUMN quality INTEGER; CREATE TABLE second (x)",
-        "INSERT INTO second VALUES ('third')",
-    ];
+    let mut longer = schema::MIGRATIONS.to_vec();
+    let now = i64::try_from(longer.len()).unwrap();
+    longer.push(step("ALTER TABLE reading ADD COLUMN quality INTEGER; CREATE TABLE next (x)"));
+    longer.push(step("INSERT INTO next VALUES ('last')"));
     let (store, report) = open::open(dir.path(), &params("sink", 1), &longer).unwrap();
-    assert_eq!(report.migrated_from, Some(1));
-    assert_eq!(schema::kind(&store.db).unwrap(), schema::Kind::Store(3));
-    let third: String = store.db.query_row("SELECT x FROM second", [], |row| row.get(0)).unwrap();
-    assert_eq!((third.as_str(), store.own().last), ("third", Seq(10)));
+    assert_eq!(report.migrated_from, Some(now));
+    assert_eq!(schema::kind(&store.db).unwrap(), schema::Kind::Store(now + 2));
+    let last: String = store.db.query_row("SELECT x FROM next", [], |row| row.get(0)).unwrap();
+    assert_eq!((last.as_str(), store.own().last), ("last", Seq(10)));
     store.close().unwrap();
     assert!(matches!(Reader::open(dir.path()), Err(StoreError::NewerSchema { .. })));
     // Once is enough.
@@ -136,7 +138,8 @@ fn a_step_that_fails_leaves_the_version_before() {
     let mut store = open(dir.path());
     append(&mut store, 10);
     store.close().unwrap();
-    let broken = [schema::MIGRATIONS[0], "CREATE TABLE second (x); INSERT INTO nowhere VALUES (1)"];
+    let mut broken = schema::MIGRATIONS.to_vec();
+    broken.push(step("CREATE TABLE next (x); INSERT INTO nowhere VALUES (1)"));
     let error = open::open(dir.path(), &params("sink", 1), &broken).unwrap_err();
     assert!(matches!(error, StoreError::Sql { .. }), "{error}");
     let store = open(dir.path());

@@ -22,7 +22,7 @@ fn pieces_are_consecutive_and_bounded() {
     let whole = pack("sink", 0xa, 1, 50);
     let want: Vec<_> = whole.readings.iter().map(|r| (whole.channel(r).unwrap().clone(), r.value)).collect();
     assert_eq!(got, want);
-    assert_eq!(store.read_own(Seq(45), 12).unwrap().pack.readings[0].mono, Instant::from_micros(46_000));
+    assert_eq!(store.read_own(Seq(45), 12).unwrap().pack.readings[0].mono, Instant::from_micros(46_000_000));
     // A cursor from elsewhere, beyond the end: nothing, and where the next one will be.
     let beyond = store.read_own(Seq(u64::MAX), 12).unwrap();
     assert_eq!((beyond.first, beyond.pack.len()), (Seq(51), 0));

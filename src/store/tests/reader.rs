@@ -20,7 +20,7 @@ fn filters_choose() {
     // Each edge: `since` belongs to it, `until` does not.
     let times = Filter { since: Some(at_s(101)), until: Some(at_s(200)), ..Filter::default() };
     assert_eq!(count(&reader, &times), 2 * 99);
-    assert_eq!(reader.pieces(&times).unwrap().len(), 2 * 7, "spans of 16: from 97 to 208");
+    assert_eq!(reader.stretches(&times).unwrap().len(), 2 * 7, "spans of 16: from 97 to 208");
     let node = Filter { nodes: vec![name("pi-2")], ..times.clone() };
     assert_eq!(count(&reader, &node), 99);
     let quantity = Filter { quantities: vec!["temperature".into()], ..node.clone() };
@@ -35,8 +35,8 @@ fn series_are_sorted_by_time_and_apart_by_journal() {
     let mut store = open(dir.path());
     take(&mut store, "pi-1", 1, 1, 50);
     take(&mut store, "pi-1", 2, 1, 10);
-    // A clock that was set back.
-    let mut back = piece("pi-1", 2, 11, 1);
+    // Another boot, with a clock that was set back.
+    let mut back = Readings { boot: BootId(8), ..piece("pi-1", 2, 11, 1) };
     back.pack.readings[0].time = at_s(-100);
     take_after(&mut store, &back, Seq(10), at_s(0)).unwrap();
     store.commit().unwrap();
@@ -129,6 +129,9 @@ fn a_store_without_its_node_is_read_and_left_as_it_is() {
     let nothing = tempfile::tempdir().unwrap();
     assert!(matches!(Reader::open(nothing.path()), Err(StoreError::NotAStore { .. })));
     assert_eq!(std::fs::read_dir(nothing.path()).unwrap().count(), 0, "a reader makes no file");
+    // As it is for a moment when a node starts for the first time.
+    std::fs::write(nothing.path().join(FILE_NAME), b"").unwrap();
+    assert!(matches!(Reader::open(nothing.path()), Err(StoreError::Empty { .. })));
 }
 
 #[test]
@@ -151,9 +154,11 @@ fn stats_count_without_reading_everything() {
 fn the_views_for_people_print_names_and_times() {
     let dir = tempfile::tempdir().unwrap();
     let mut store = open(dir.path());
-    let mut early = piece("pi-1", 1, 6, 2);
+    let mut early = piece("pi-1", 1, 6, 1);
     early.pack.readings[0].time = WallTime::from_unix_micros(-1);
     take_after(&mut store, &early, Seq::ZERO, at_s(0)).unwrap();
+    let late = Readings { boot: BootId(8), ..piece("pi-1", 1, 7, 1) };
+    take_after(&mut store, &late, Seq(6), at_s(0)).unwrap();
     store.commit().unwrap();
     let sql =
         "SELECT node || '/' || chip || '/' || quantity, unit, time, value, err, journal, seq FROM readings";

@@ -129,7 +129,16 @@ fn rounds_fall_with_the_readings_but_the_count_goes_on() {
     for number in 1..=100 {
         let down = if (20..60).contains(&number) { vec![name("pi-1")] } else { vec![] };
         let time = at_s(number as i64);
-        store.add_round(&RoundRecord { number, time, nodes: 1, answered: 1, down }).unwrap();
+        store
+            .add_round(&RoundRecord {
+                number,
+                time,
+                mono: mono_s(number as i64),
+                nodes: 1,
+                answered: 1,
+                down,
+            })
+            .unwrap();
     }
     assert_eq!(retain(&mut store, &by_age(50), at_s(100)).rounds, 49);
     let rounds = Reader::open(dir.path()).unwrap().rounds(&Filter::default()).unwrap();
@@ -148,8 +157,14 @@ fn rounds_older_than_every_reading_fall_with_them() {
     let dir = tempfile::tempdir().unwrap();
     let mut store = open(dir.path());
     for number in 1..=30 {
-        let round =
-            RoundRecord { number, time: at_s(number as i64 * 1000), nodes: 0, answered: 0, down: vec![] };
+        let round = RoundRecord {
+            number,
+            time: at_s(number as i64 * 1000),
+            mono: mono_s(number as i64 * 1000),
+            nodes: 0,
+            answered: 0,
+            down: vec![],
+        };
         store.add_round(&round).unwrap();
     }
     append(&mut store, 36_000);

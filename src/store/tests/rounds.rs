@@ -9,6 +9,7 @@ fn round(number: u64, down: &[&str]) -> RoundRecord {
     RoundRecord {
         number,
         time: at_s(number as i64),
+        mono: mono_s(number as i64),
         nodes: 3,
         answered: 3 - u32::try_from(down.len()).unwrap(),
         down: down.iter().map(|node| name(node)).collect(),

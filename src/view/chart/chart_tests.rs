@@ -15,7 +15,12 @@ fn series(node: &str, values: &[Value]) -> Series {
         quantity: "temperature".into(),
         unit: "Cel".into(),
     };
-    Series { channel, suffix: String::new(), points: (0..).map(at).zip(values.iter().copied()).collect() }
+    Series {
+        channel,
+        suffix: String::new(),
+        points: (0..).map(at).zip(values.iter().copied()).collect(),
+        dates: crate::view::Dates::default(),
+    }
 }
 
 fn round(number: u64, down: &[&str]) -> Round {

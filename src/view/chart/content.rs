@@ -1,9 +1,11 @@
 //! What a picture is to show, before anything is drawn: the nodes in order, and the panels with their channels.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use super::palette::{self, Look};
 use crate::model::{NodeName, Value, WallTime};
+use crate::view::spacing::since;
 use crate::view::{PlotData, PlotOptions, Round, Series, Tally};
 
 /// The panels of a picture.
@@ -79,7 +81,10 @@ impl Content<'_> {
     /// What the footer counts, within the time shown.
     pub(super) fn tally(&self) -> Tally {
         let channels = self.panels.iter().flat_map(|panel| &panel.channels);
-        Tally::of(channels.map(|c| (c.series, c.points)), self.rounds)
+        let mut tally = Tally::of(channels.map(|c| (c.series, c.points)), self.rounds);
+        let shown = self.span.map_or(Duration::ZERO, |(start, end)| since(start, end));
+        tally.doubts = tally.doubts.visible_in(shown);
+        tally
     }
 }
 

@@ -8,7 +8,7 @@ use super::sheet::{Anchor, Drawn, FAINT_INK, Frame, HEADING_PX, Sheet};
 use super::{Chart, bars};
 use crate::model::{Value, WallTime};
 use crate::view::canvas::Canvas;
-use crate::view::{Average, Averages, ErrAs, PlotData, PlotOptions, Round, Series, Tally, ViewError};
+use crate::view::{Average, Averages, Doubts, ErrAs, PlotData, PlotOptions, Round, Series, Tally, ViewError};
 
 /// A panel narrower or lower than this is not readable; in pixels at 100 dpi.
 const PANEL_LEAST_PX: (f64, f64) = (300.0, 120.0);
@@ -30,8 +30,10 @@ impl<'a> RoundChart<'a> {
         let content = Content::new(data, &PlotOptions { span: None, ..options.clone() });
         let mut shown = Shown { readings: Vec::new(), err: options.err };
         let panels = content.panels.iter().map(|panel| shown.bars(panel, data, round)).collect();
-        let tally =
+        let mut tally =
             Tally::of(shown.readings.iter().map(|(s, p)| (*s, p.as_slice())), std::slice::from_ref(round));
+        // A round has no time axis: what is not known of times, the other picture says.
+        tally.doubts = Doubts::default();
         let ended = bars::ended(round.time, &options.zone);
         let before = if options.title.is_empty() { String::new() } else { format!("{} · ", options.title) };
         let title = format!("{before}round {number} · {ended}");
