@@ -212,6 +212,17 @@ impl Node {
                 let error = self.send(link, Body::Error { re: id, text });
                 self.outputs.push_back(error);
             }
+            Body::Token(_)
+            | Body::TokenAck(_)
+            | Body::Claim(_)
+            | Body::ClaimAnswer(_)
+            | Body::RingQuery(_)
+            | Body::RingAnswer(_) => {
+                let text =
+                    "this node is in no ring: take its address out of the ring's list of peers".to_owned();
+                let error = self.send(link, Body::Error { re: id, text });
+                self.outputs.push_back(error);
+            }
             Body::Foreign(json) => self.foreign(now, link, json),
         }
     }

@@ -86,8 +86,12 @@ impl fmt::Display for Seq {
 }
 
 /// Made at random with a journal's file; tells a re-flashed node from its former self. 16 hex digits as text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct JournalId(pub u64);
+
+/// Drawn at random when a process starts; tells a node's run from its former ones. 16 hex digits as text.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LifeId(pub u64);
 
 /// Which boot of a machine a monotonic stamp counts from. 32 hex digits as text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -122,6 +126,7 @@ macro_rules! hex_id {
     };
 }
 hex_id!(JournalId, u64, 16);
+hex_id!(LifeId, u64, 16);
 hex_id!(BootId, u128, 32);
 
 #[cfg(test)]

@@ -2,7 +2,10 @@
 
 use serde_json::Value as Json;
 
-use super::{BootId, ClockMark, ClockSample, JournalId, NodeName, Pack, Seq, WallTime};
+use super::{
+    BootId, Claim, ClaimAnswer, ClockMark, ClockSample, JournalId, NodeName, Pack, RingState, Seq, Token,
+    TokenAck, WallTime,
+};
 
 /// One envelope on a link.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,6 +37,18 @@ pub enum Body {
     Ping,
     /// `PONG`: yes, and so my clocks stand. The id is the ping's.
     Pong(Option<ClockSample>),
+    /// `TOKEN`: it is your turn.
+    Token(Box<Token>),
+    /// `TOKEN_ACK`: what became of a token.
+    TokenAck(TokenAck),
+    /// `CLAIM`: the token is lost, I make a new one.
+    Claim(Claim),
+    /// `CLAIM_ANSWER`: yes or no to a claim.
+    ClaimAnswer(ClaimAnswer),
+    /// `RING`: are you in a ring?
+    RingQuery(RingState),
+    /// `RING_ANSWER`: so I stand.
+    RingAnswer(RingState),
     /// `ERROR`: a message was not understood or could not be served.
     Error {
         /// The id of the message at fault.

@@ -4,12 +4,17 @@ mod clock;
 mod ids;
 mod message;
 mod reading;
+mod ring;
 mod round;
 mod time;
 
 pub use clock::{CLOCK_IS_SET_FROM, ClockLink, ClockMark, ClockSample, Dated, TimeSource};
-pub use ids::{BootId, HexError, JournalId, NameError, NodeName, Seq};
+pub use ids::{BootId, HexError, JournalId, LifeId, NameError, NodeName, Seq};
 pub use message::{Body, Message, PollRequest, Readings};
 pub use reading::{Channel, ChannelIx, ErrReason, Pack, Reading, Value};
+pub use ring::{
+    Claim, ClaimAnswer, Cursor, Member, MemberId, Outcome, Piece, RING_MEMBERS_MAX, RingId, RingState,
+    TOKEN_MAX_BYTES, TOKEN_PIECES_MAX, Token, TokenAck, Who,
+};
 pub use round::RoundRecord;
 pub use time::{Instant, Now, WallTime};

@@ -18,13 +18,16 @@ mod clock;
 #[cfg(test)]
 pub(crate) mod contract;
 pub mod foreign;
+mod journals;
 mod peer;
 mod primary;
+mod ring;
 mod secondary;
 
 pub use backoff::Backoff;
 pub use clock::OwnClock;
 pub use primary::{Primary, PrimaryConfig, PrimaryOutput, PrimaryReport};
+pub use ring::{Ring, RingConfig, RingOutput, RingReport};
 pub use secondary::{Secondary, SecondaryOutput};
 
 /// One connection, by the driver's number for it; never used again for another.

@@ -18,6 +18,14 @@ const PIECE_MIN_READINGS: u32 = 20;
 /// Longest name that is made of an address, in characters: what a node's name may have.
 const ADDRESS_NAME_MAX_CHARS: usize = 63;
 
+/// A name for a node of which nothing is known but its address.
+pub(super) fn name_of_address(address: &str) -> Option<NodeName> {
+    let legal = |c: char| if c.is_ascii_alphanumeric() || c == '.' { c } else { '_' };
+    let text: String = address.chars().map(legal).collect();
+    let begins_well = text.trim_start_matches(['_', '.']);
+    NodeName::new(begins_well.get(..ADDRESS_NAME_MAX_CHARS).unwrap_or(begins_well)).ok()
+}
+
 /// Where a peer's link stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum State {
@@ -97,13 +105,7 @@ impl Peer {
 
     /// The name that a round records: the node's own, or one made of its address until it is known.
     pub(super) fn name(&self) -> Option<NodeName> {
-        let from_address = || {
-            let legal = |c: char| if c.is_ascii_alphanumeric() || c == '.' { c } else { '_' };
-            let text: String = self.address.chars().map(legal).collect();
-            let begins_well = text.trim_start_matches(['_', '.']);
-            NodeName::new(begins_well.get(..ADDRESS_NAME_MAX_CHARS).unwrap_or(begins_well)).ok()
-        };
-        self.node.clone().or_else(from_address)
+        self.node.clone().or_else(|| name_of_address(&self.address))
     }
 
     pub(super) fn link(&self) -> Option<LinkId> {

@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
+use super::journals::Journals;
 use super::peer::{Asked, CONNECT_TIMEOUT, Peer, State};
 use super::{Backoff, LinkId, PeerIx};
 use crate::model::{
@@ -14,10 +15,9 @@ use crate::model::{
 };
 
 mod asking;
-mod journals;
+
 mod report;
 
-use journals::Journals;
 pub use report::PrimaryReport;
 
 /// What a primary is told at its start.

@@ -7,7 +7,7 @@ use super::*;
 use crate::model::{BootId, Channel, Pack, PollRequest, WallTime};
 use crate::proto::POLL_MAX_READINGS;
 use crate::proto::contract::{Machine, Watched, at, polling_outputs_max};
-use crate::proto::primary::journals::{UNCOMMITTED_MAX, UNCOMMITTED_TOTAL_MAX};
+use crate::proto::journals::{UNCOMMITTED_MAX, UNCOMMITTED_TOTAL_MAX};
 
 #[path = "primary_clocks_tests.rs"]
 mod clocks;

@@ -10,13 +10,26 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::clock::{RawClock, RawMark};
-use super::{WireError, senml};
+use super::{WireError, ring, senml};
 use crate::model::{
     Body, BootId, ClockSample, JournalId, Message, NodeName, Pack, PollRequest, Readings, Seq, WallTime,
 };
 
 /// The keys that a node understands, for the reply to one that it does not.
-pub const KNOWN_KEYS: &[&str] = &["POLL", "READINGS", "STATUS", "PING", "PONG", "ERROR"];
+pub const KNOWN_KEYS: &[&str] = &[
+    "POLL",
+    "READINGS",
+    "STATUS",
+    "PING",
+    "PONG",
+    "ERROR",
+    "TOKEN",
+    "TOKEN_ACK",
+    "CLAIM",
+    "CLAIM_ANSWER",
+    "RING",
+    "RING_ANSWER",
+];
 
 /// An envelope whose value is read at once (as `V`) or kept as text.
 #[derive(Deserialize)]
@@ -103,7 +116,7 @@ fn body(key: &str, value: Option<&RawValue>, id: &str) -> Result<Body, WireError
     let bad = |key: &'static str| move |why: String| WireError::BadValue { key, id: id.to_owned(), why };
     match key {
         "POLL" => poll(text).map(Body::Poll).map_err(bad("POLL")),
-        "READINGS" => readings(text).map(Body::Readings).map_err(bad("READINGS")),
+        "READINGS" => decode_readings_value(text).map(Body::Readings).map_err(bad("READINGS")),
         "STATUS" if text == "null" => Ok(Body::StatusRequest),
         "STATUS" => serde_json::from_str(text).map(Body::Status).map_err(|e| bad("STATUS")(e.to_string())),
         "PING" => Ok(Body::Ping),
@@ -112,7 +125,10 @@ fn body(key: &str, value: Option<&RawValue>, id: &str) -> Result<Body, WireError
             let fault: Fault = serde_json::from_str(text).unwrap_or_default();
             Ok(Body::Error { re: fault.re, text: fault.text })
         }
-        _ => Ok(Body::Unknown { key: key.chars().take(40).collect() }),
+        _ => match ring::decode(key, text) {
+            Some((key, body)) => body.map_err(bad(key)),
+            None => Ok(Body::Unknown { key: key.chars().take(40).collect() }),
+        },
     }
 }
 
@@ -169,7 +185,8 @@ fn pong(text: &str) -> Result<Option<ClockSample>, String> {
     serde_json::from_str(text).ok().map(|RawPong { clock }| clock.check()).transpose()
 }
 
-fn readings(text: &str) -> Result<Readings, String> {
+/// Reads the value of READINGS.
+pub(super) fn decode_readings_value(text: &str) -> Result<Readings, String> {
     let raw: RawReadings = serde_json::from_str(text).map_err(|e| e.to_string())?;
     raw.check()
 }
@@ -222,6 +239,11 @@ pub fn encode(message: &Message, sent: WallTime, out: &mut Vec<u8>) {
 }
 
 fn encode_body(body: &Body, out: &mut Vec<u8>) {
+    if let Some((key, value)) = ring::encode(body) {
+        append_text(out, format_args!("\"key\":\"{key}\",\"value\":"));
+        // A token with a piece that is no JSON is nobody's: its receiver says so, and the sender skips it.
+        return out.extend_from_slice(value.as_deref().unwrap_or(b"null"));
+    }
     let key = match body {
         Body::Poll(_) => "POLL",
         Body::Readings(_) => "READINGS",
@@ -230,13 +252,16 @@ fn encode_body(body: &Body, out: &mut Vec<u8>) {
         Body::Pong(_) => "PONG",
         Body::Error { .. } => "ERROR",
         Body::Unknown { key } => key,
-        Body::Foreign(_) => "FOREIGN",
+        _ => "FOREIGN",
     };
     out.extend_from_slice(b"\"key\":");
     append_json(out, key);
     match body {
         Body::Poll(poll) => encode_poll(poll, out),
-        Body::Readings(readings) => encode_readings(readings, out),
+        Body::Readings(readings) => {
+            out.extend_from_slice(b",\"value\":");
+            encode_readings_value(readings, out);
+        }
         Body::Status(value) | Body::Foreign(value) => {
             out.extend_from_slice(b",\"value\":");
             append_json(out, value);
@@ -253,7 +278,7 @@ fn encode_body(body: &Body, out: &mut Vec<u8>) {
             append_json(out, &RawClock::from(clock));
             out.push(b'}');
         }
-        Body::StatusRequest | Body::Ping | Body::Pong(None) | Body::Unknown { .. } => {}
+        _ => {}
     }
 }
 
@@ -268,8 +293,9 @@ fn encode_poll(poll: &PollRequest, out: &mut Vec<u8>) {
     );
 }
 
-fn encode_readings(readings: &Readings, out: &mut Vec<u8>) {
-    out.extend_from_slice(b",\"value\":{");
+/// Appends the value of READINGS.
+pub(super) fn encode_readings_value(readings: &Readings, out: &mut Vec<u8>) {
+    out.push(b'{');
     field(out, "re", &readings.re);
     field(out, "node", readings.node.as_str());
     field(out, "journal", &readings.journal.to_string());

@@ -3,9 +3,9 @@
 
 use std::time::Duration;
 
-use super::journals::UNCOMMITTED_TOTAL_MAX;
 use super::{Primary, PrimaryOutput};
 use crate::model::{Body, Instant, JournalId, PollRequest};
+use crate::proto::journals::UNCOMMITTED_TOTAL_MAX;
 use crate::proto::peer::{Asked, State};
 use crate::proto::{POLL_MAX_READINGS, PeerIx};
 

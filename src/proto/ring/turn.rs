@@ -1,0 +1,126 @@
+//! A member's turn: the token that comes is judged, worked on, and goes on at once or rests for a while.
+
+use std::time::Duration;
+
+use super::{Defect, Ring, RingReport, State};
+use crate::model::{Body, Instant, Member, NodeName, Now, Outcome, RingId, Token, TokenAck};
+use crate::proto::LinkId;
+
+/// Rotations that are remembered.
+const ROTATIONS_MAX: usize = 8;
+/// A member that is alone looks at its token no more often than this.
+const ALONE_LEAST: Duration = Duration::from_millis(5);
+/// The token is held at least this long where it is held at all.
+pub(super) const HOLD_LEAST: Duration = Duration::from_millis(1);
+
+impl Ring {
+    /// A token came for this member.
+    pub(super) fn token(&mut self, now: Now, link: LinkId, token: Box<Token>) {
+        let outcome = self.judge(now.mono, &token);
+        let is_double = (token.ring, token.seq) <= self.taken && token.ring == self.taken.0;
+        self.links.answer(link, Body::TokenAck(TokenAck { ring: token.ring, seq: token.seq, outcome }));
+        if outcome == Outcome::Taken && (!is_double || self.planted.is(Defect::DoubleTaken)) {
+            self.visit(now, token);
+        }
+    }
+
+    fn judge(&self, now: Instant, token: &Token) -> Outcome {
+        // A token that names this member twice would come back to it without ever having left.
+        let own = token.members.iter().filter(|member| member.who.id == self.who.id).count();
+        if token.to != self.who.id || own != 1 {
+            return Outcome::NotHere;
+        }
+        if token.ring < self.highest && !self.planted.is(Defect::SmallerRingTaken) {
+            return Outcome::Seen(self.highest);
+        }
+        // The own claim does not stand in the way of a token that was believed lost.
+        let claimed = matches!(self.state, State::Claiming(_));
+        match self.promise_at(now) {
+            Some(ring) if token.ring < ring && !claimed => Outcome::Promised(ring),
+            _ => Outcome::Taken,
+        }
+    }
+
+    /// The token is here. What this member held before, or claimed, is dead: it was of a smaller ring.
+    pub(super) fn visit(&mut self, now: Now, mut token: Box<Token>) {
+        if let Some(member) = token.place(self.who.id).and_then(|place| token.members.get(place)) {
+            self.own = self.links.find(&member.address).or(self.own);
+        }
+        self.planted.visited(token.ring, token.seq);
+        self.note_rotation(now.mono, token.ring);
+        (self.taken, self.latest, self.latest_at) =
+            ((token.ring, token.seq), (token.ring, token.seq), now.mono);
+        self.highest = self.highest.max(token.ring);
+        self.heard = self.heard.max(token.ring);
+        self.promise = None;
+        self.hops.watched = None;
+        self.admit(now.mono, &mut token);
+        if self.acts_as_sink(now.mono, &token) {
+            self.collect(now, &mut token);
+        } else {
+            self.load(&mut token);
+        }
+        self.adopt(&token);
+        let members = u64::try_from(token.members.len()).unwrap_or(u64::MAX);
+        let is_idle = token.seq.saturating_sub(token.busy) >= members;
+        if is_idle || members <= 1 {
+            let share = self.token_hold / u32::try_from(members.max(1)).unwrap_or(u32::MAX);
+            let hold = if is_idle { share.max(HOLD_LEAST) } else { ALONE_LEAST };
+            self.state = State::Holding { token, until: now.mono + hold };
+        } else {
+            self.hand_on(now, token, 0);
+        }
+    }
+
+    /// The token was held long enough.
+    pub(super) fn let_go(&mut self, now: Now) {
+        if let State::Holding { token, .. } = self.take_state(now.mono) {
+            self.hand_on(now, token, 0);
+        }
+    }
+
+    /// There is something for a token that rests here: it goes on at once.
+    pub(super) fn hurry(&mut self, now: Now) {
+        if !matches!(&self.state, State::Holding { token, .. } if token.members.len() > 1) {
+            return;
+        }
+        if let State::Holding { mut token, .. } = self.take_state(now.mono) {
+            self.admit(now.mono, &mut token);
+            self.load(&mut token);
+            self.hand_on(now, token, 0);
+        }
+    }
+
+    fn note_rotation(&mut self, now: Instant, ring: RingId) {
+        if let Some(before) = self.visited_at.replace(now)
+            && ring == self.taken.0
+        {
+            self.rotations.push_back(now.saturating_since(before));
+            if self.rotations.len() > ROTATIONS_MAX {
+                self.rotations.pop_front();
+            }
+        }
+    }
+
+    /// The members are those that the token says.
+    pub(super) fn adopt(&mut self, token: &Token) {
+        if self.is_member && self.members == token.members {
+            return;
+        }
+        let missing_in = |those: &[Member], these: &[Member]| -> Vec<NodeName> {
+            let is_missing = |one: &&Member| !those.iter().any(|other| other.who.id == one.who.id);
+            these.iter().filter(is_missing).map(|member| member.who.node.clone()).collect()
+        };
+        let came = missing_in(&self.members, &token.members);
+        let gone = missing_in(&token.members, &self.members);
+        self.report(RingReport::Members { ring: token.ring, members: token.members.len(), came, gone });
+        for member in &token.members {
+            if let Some(ix) = self.links.find(&member.address) {
+                self.links.note(ix, &member.who.node);
+            }
+        }
+        self.members.clone_from(&token.members);
+        self.is_member = true;
+        self.find_gap();
+    }
+}

@@ -1,0 +1,275 @@
+//! The messages of a token ring as JSON. Pieces of readings stay text inside a token: only the sink reads them.
+
+mod token;
+
+use serde::{Deserialize, Serialize};
+
+use super::envelope::{decode_readings_value, encode_readings_value};
+use crate::model::{
+    Body, Claim, ClaimAnswer, JournalId, LifeId, MemberId, NodeName, Outcome, Piece, Readings, RingId,
+    RingState, TokenAck, Who,
+};
+use token::RawToken;
+
+/// Keys of the messages in this file.
+pub(super) const KEYS: [&str; 6] = ["TOKEN", "TOKEN_ACK", "CLAIM", "CLAIM_ANSWER", "RING", "RING_ANSWER"];
+
+/// No ring comes so far: at a million changes a second it is 142 years. Leaves room for sums.
+const COUNT_MAX: u64 = 1 << 52;
+
+/// Makes readings a piece for a token. Their `clock` stays behind: a token takes its time, and nobody knows how long.
+pub fn seal_piece(readings: &Readings) -> Piece {
+    let mut bytes = Vec::new();
+    encode_readings_value(&Readings { re: String::new(), clock: None, ..readings.clone() }, &mut bytes);
+    Piece {
+        journal: readings.journal,
+        after: readings.after,
+        through: readings.through(),
+        // What the encoder writes is UTF-8; should it ever not be, the sink refuses an empty piece and asks again.
+        text: String::from_utf8(bytes).unwrap_or_default().into(),
+    }
+}
+
+/// The readings in a piece, if they are what stands on it.
+pub fn open_piece(piece: &Piece) -> Result<Readings, String> {
+    let readings = decode_readings_value(&piece.text)?;
+    if (readings.journal, readings.after, readings.through()) == (piece.journal, piece.after, piece.through) {
+        Ok(readings)
+    } else {
+        Err(format!(
+            "readings {} to {} of journal {} in a piece that is labelled {} to {} of {}",
+            readings.after.next(),
+            readings.through(),
+            readings.journal,
+            piece.after.next(),
+            piece.through,
+            piece.journal
+        ))
+    }
+}
+
+/// The body that `key` has, if it is one of [`KEYS`].
+pub(super) fn decode(key: &str, text: &str) -> Option<(&'static str, Result<Body, String>)> {
+    let key = KEYS.into_iter().find(|known| *known == key)?;
+    let body = match key {
+        "TOKEN" => {
+            read::<RawToken<'_>>(text).and_then(RawToken::check).map(|token| Body::Token(Box::new(token)))
+        }
+        "TOKEN_ACK" => read::<RawAck>(text).and_then(RawAck::check).map(Body::TokenAck),
+        "CLAIM" => read::<RawClaim>(text).and_then(RawClaim::check).map(Body::Claim),
+        "CLAIM_ANSWER" => read::<RawAnswer>(text).and_then(RawAnswer::check).map(Body::ClaimAnswer),
+        "RING" => read::<RawState>(text).and_then(RawState::check).map(Body::RingQuery),
+        _ => read::<RawState>(text).and_then(RawState::check).map(Body::RingAnswer),
+    };
+    Some((key, body))
+}
+
+fn read<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, String> {
+    serde_json::from_str(text).map_err(|error| error.to_string())
+}
+
+/// The key and the value of a body that is a ring's.
+pub(super) fn encode(body: &Body) -> Option<(&'static str, Result<Vec<u8>, serde_json::Error>)> {
+    Some(match body {
+        Body::Token(token) => ("TOKEN", RawToken::of(token).and_then(|raw| serde_json::to_vec(&raw))),
+        Body::TokenAck(ack) => ("TOKEN_ACK", serde_json::to_vec(&RawAck::from(ack))),
+        Body::Claim(claim) => ("CLAIM", serde_json::to_vec(&RawClaim::from(claim))),
+        Body::ClaimAnswer(answer) => ("CLAIM_ANSWER", serde_json::to_vec(&RawAnswer::from(answer))),
+        Body::RingQuery(state) => ("RING", serde_json::to_vec(&RawState::from(state))),
+        Body::RingAnswer(state) => ("RING_ANSWER", serde_json::to_vec(&RawState::from(state))),
+        _ => return None,
+    })
+}
+
+#[derive(Deserialize, Serialize)]
+pub(super) struct RawId {
+    journal: String,
+    life: String,
+}
+
+#[derive(Deserialize, Serialize)]
+pub(super) struct RawRing {
+    epoch: u64,
+    leader: RawId,
+}
+
+#[derive(Deserialize, Serialize)]
+pub(super) struct RawWho {
+    node: String,
+    #[serde(flatten)]
+    id: RawId,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sink_rank: Option<u8>,
+}
+
+#[derive(Deserialize, Serialize)]
+struct RawAck {
+    ring: RawRing,
+    seq: u64,
+    outcome: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    by: Option<RawRing>,
+}
+
+#[derive(Deserialize, Serialize)]
+struct RawClaim {
+    ring: RawRing,
+    latest: RawRing,
+    latest_seq: u64,
+    who: RawWho,
+}
+
+#[derive(Deserialize, Serialize)]
+struct RawAnswer {
+    ring: RawRing,
+    promised: bool,
+    alive: bool,
+    top: RawRing,
+    who: RawWho,
+}
+
+#[derive(Deserialize, Serialize)]
+struct RawState {
+    who: RawWho,
+    ring: RawRing,
+    top: RawRing,
+    members: u32,
+}
+
+/// A number that counts, below the bound that leaves room for sums.
+pub(super) fn count(name: &str, number: u64) -> Result<u64, String> {
+    if number <= COUNT_MAX { Ok(number) } else { Err(format!("{name}: {number} is more than {COUNT_MAX}")) }
+}
+
+pub(super) fn journal(text: &str) -> Result<JournalId, String> {
+    text.parse().map_err(|error| format!("journal: {error}"))
+}
+
+impl RawId {
+    pub(super) fn check(self) -> Result<MemberId, String> {
+        let life: LifeId = self.life.parse().map_err(|error| format!("life: {error}"))?;
+        Ok(MemberId { journal: journal(&self.journal)?, life })
+    }
+}
+
+impl From<MemberId> for RawId {
+    fn from(id: MemberId) -> Self {
+        Self { journal: id.journal.to_string(), life: id.life.to_string() }
+    }
+}
+
+impl RawRing {
+    pub(super) fn check(self) -> Result<RingId, String> {
+        Ok(RingId { epoch: count("epoch", self.epoch)?, leader: self.leader.check()? })
+    }
+}
+
+impl From<RingId> for RawRing {
+    fn from(ring: RingId) -> Self {
+        Self { epoch: ring.epoch, leader: ring.leader.into() }
+    }
+}
+
+impl RawWho {
+    pub(super) fn check(self) -> Result<Who, String> {
+        let node = NodeName::new(&self.node).map_err(|error| format!("node: {error}"))?;
+        Ok(Who { node, id: self.id.check()?, sink_rank: self.sink_rank })
+    }
+}
+
+impl From<&Who> for RawWho {
+    fn from(who: &Who) -> Self {
+        Self { node: who.node.to_string(), id: who.id.into(), sink_rank: who.sink_rank }
+    }
+}
+
+impl RawAck {
+    fn check(self) -> Result<TokenAck, String> {
+        let by = self.by.map(RawRing::check).transpose()?;
+        let outcome = match (self.outcome.as_str(), by) {
+            ("taken", _) => Outcome::Taken,
+            ("seen", Some(by)) => Outcome::Seen(by),
+            ("promised", Some(by)) => Outcome::Promised(by),
+            ("not_here", _) => Outcome::NotHere,
+            ("unreachable", _) => Outcome::Unreachable,
+            _ => {
+                return Err("outcome: taken, not_here, unreachable, or seen or promised with `by`".to_owned());
+            }
+        };
+        Ok(TokenAck { ring: self.ring.check()?, seq: count("seq", self.seq)?, outcome })
+    }
+}
+
+impl From<&TokenAck> for RawAck {
+    fn from(ack: &TokenAck) -> Self {
+        let (outcome, by) = match ack.outcome {
+            Outcome::Taken => ("taken", None),
+            Outcome::Seen(by) => ("seen", Some(by)),
+            Outcome::Promised(by) => ("promised", Some(by)),
+            Outcome::NotHere => ("not_here", None),
+            Outcome::Unreachable => ("unreachable", None),
+        };
+        Self { ring: ack.ring.into(), seq: ack.seq, outcome: outcome.to_owned(), by: by.map(RawRing::from) }
+    }
+}
+
+impl RawClaim {
+    fn check(self) -> Result<Claim, String> {
+        let latest = (self.latest.check()?, count("latest_seq", self.latest_seq)?);
+        Ok(Claim { ring: self.ring.check()?, latest, who: self.who.check()? })
+    }
+}
+
+impl From<&Claim> for RawClaim {
+    fn from(claim: &Claim) -> Self {
+        let (latest, latest_seq) = claim.latest;
+        Self { ring: claim.ring.into(), latest: latest.into(), latest_seq, who: (&claim.who).into() }
+    }
+}
+
+impl RawAnswer {
+    fn check(self) -> Result<ClaimAnswer, String> {
+        Ok(ClaimAnswer {
+            ring: self.ring.check()?,
+            is_promised: self.promised,
+            is_alive: self.alive,
+            top: self.top.check()?,
+            who: self.who.check()?,
+        })
+    }
+}
+
+impl From<&ClaimAnswer> for RawAnswer {
+    fn from(answer: &ClaimAnswer) -> Self {
+        let ClaimAnswer { ring, is_promised, is_alive, top, who } = answer;
+        Self {
+            ring: (*ring).into(),
+            promised: *is_promised,
+            alive: *is_alive,
+            top: (*top).into(),
+            who: who.into(),
+        }
+    }
+}
+
+impl RawState {
+    fn check(self) -> Result<RingState, String> {
+        Ok(RingState {
+            who: self.who.check()?,
+            ring: self.ring.check()?,
+            top: self.top.check()?,
+            members: self.members,
+        })
+    }
+}
+
+impl From<&RingState> for RawState {
+    fn from(state: &RingState) -> Self {
+        let RingState { who, ring, top, members } = state;
+        Self { who: who.into(), ring: (*ring).into(), top: (*top).into(), members: *members }
+    }
+}
+
+#[cfg(test)]
+#[path = "ring_tests.rs"]
+mod tests;

@@ -1,0 +1,199 @@
+use std::sync::Arc;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::model::{
+    BootId, Channel, Cursor, Instant, Member, Message, Pack, Seq, TOKEN_MAX_BYTES, TOKEN_PIECES_MAX, Token,
+    WallTime,
+};
+use crate::wire::{LINE_MAX_BYTES, LineDecoder, WireError, encode as encode_message};
+
+fn decode_line(bytes: &[u8]) -> Result<Message, WireError> {
+    LineDecoder::default().next(&mut &bytes[..]).expect("a whole line")
+}
+
+fn encoded(body: Body) -> Vec<u8> {
+    let message = Message { id: "7".into(), to: None, sender: None, timestamp: None, body };
+    let mut bytes = Vec::new();
+    encode_message(&message, WallTime::default(), &mut bytes);
+    bytes
+}
+
+fn id(n: u64) -> MemberId {
+    MemberId { journal: JournalId(n), life: LifeId(u64::MAX - n) }
+}
+
+fn ring(epoch: u64) -> RingId {
+    RingId { epoch, leader: id(epoch + 1) }
+}
+
+fn who(n: u64) -> Who {
+    let sink_rank = u8::try_from(n).ok().filter(|rank| *rank < 3);
+    Who { node: NodeName::new(&format!("pi-{n}")).unwrap(), id: id(n), sink_rank }
+}
+
+fn readings(count: usize, after: u64) -> Readings {
+    let channel = Arc::new(Channel {
+        node: NodeName::new("pi-2").unwrap(),
+        chip: "sht3x-44".into(),
+        quantity: "a \"quantity\"\r\n".into(),
+        unit: "Cel".into(),
+    });
+    let mut pack = Pack::default();
+    for at in 0..count {
+        pack.push(
+            &channel,
+            WallTime::from_unix_micros(1_768_867_199_500_000),
+            Instant::ZERO,
+            Ok(at as f64 + 0.25),
+        );
+    }
+    Readings {
+        re: String::new(),
+        node: NodeName::new("pi-2").unwrap(),
+        journal: JournalId(2),
+        boot: BootId(5),
+        after: Seq(after),
+        first: Seq(after + 1),
+        last: Seq(9_999),
+        clock: None,
+        mark: None,
+        pack,
+    }
+}
+
+fn token() -> Token {
+    Token {
+        ring: ring(4),
+        seq: 77,
+        to: id(1),
+        pass_on: true,
+        busy: 70,
+        members: (0..5)
+            .map(|n| Member { who: who(n), address: format!("pi-{n}.local:7001"), joined: n })
+            .collect(),
+        sink: Some(JournalId(0)),
+        cursors: vec![Cursor { journal: JournalId(2), after: Seq(9), taken: Seq(4), max: 100 }],
+        pieces: vec![seal_piece(&readings(3, 9)), seal_piece(&readings(1, 12))],
+    }
+}
+
+fn bodies() -> Vec<Body> {
+    let plain = Token { pass_on: false, sink: None, cursors: Vec::new(), pieces: Vec::new(), ..token() };
+    let by = ring(9);
+    let outcomes =
+        [Outcome::Taken, Outcome::Seen(by), Outcome::Promised(by), Outcome::NotHere, Outcome::Unreachable];
+    let state = RingState { who: who(2), ring: ring(3), top: ring(5), members: 4 };
+    let answer = ClaimAnswer { ring: ring(1), is_promised: true, is_alive: false, top: ring(2), who: who(1) };
+    let mut bodies = vec![
+        Body::Token(Box::new(token())),
+        Body::Token(Box::new(plain)),
+        Body::Claim(Claim { ring: ring(8), latest: (ring(7), 41), who: who(60) }),
+        Body::ClaimAnswer(ClaimAnswer { is_promised: false, is_alive: true, ..answer.clone() }),
+        Body::ClaimAnswer(answer),
+        Body::RingQuery(state.clone()),
+        Body::RingAnswer(state),
+    ];
+    bodies.extend(outcomes.map(|outcome| Body::TokenAck(TokenAck { ring: ring(4), seq: 77, outcome })));
+    bodies
+}
+
+#[test]
+fn messages_round_trip() {
+    for body in bodies() {
+        let message = decode_line(&encoded(body.clone())).unwrap();
+        assert_eq!((message.id.as_str(), message.body), ("7", body));
+    }
+}
+
+#[test]
+fn a_piece_is_opened_to_what_was_sealed_and_to_nothing_else() {
+    let sealed = seal_piece(&readings(3, 9));
+    assert_eq!((sealed.after, sealed.through, sealed.journal), (Seq(9), Seq(12), JournalId(2)));
+    assert_eq!(open_piece(&sealed).unwrap(), readings(3, 9));
+    for wrong in [
+        Piece { through: Seq(13), ..sealed.clone() },
+        Piece { after: Seq(8), ..sealed.clone() },
+        Piece { journal: JournalId(3), ..sealed.clone() },
+    ] {
+        assert!(open_piece(&wrong).unwrap_err().contains("labelled"));
+    }
+    assert!(open_piece(&Piece { text: "{}".into(), ..sealed }).is_err());
+}
+
+#[test]
+fn a_full_token_fits_a_line() {
+    let name = |n: u64| NodeName::new(&format!("{:x<63}", format!("pi-{n}"))).unwrap();
+    let member = |n: u64| Member {
+        who: Who { node: name(n), ..who(n) },
+        address: format!("{n:\"<260}"),
+        joined: COUNT_MAX,
+    };
+    let cursor = |n: u64| Cursor {
+        journal: JournalId(n),
+        after: Seq(COUNT_MAX),
+        taken: Seq(COUNT_MAX),
+        max: u32::MAX,
+    };
+    let mut full =
+        Token { members: (0..64).map(member).collect(), cursors: (0..64).map(cursor).collect(), ..token() };
+    full.pieces.clear();
+    let bytes = TOKEN_MAX_BYTES / TOKEN_PIECES_MAX - 120;
+    for at in 0..TOKEN_PIECES_MAX as u64 {
+        let text = format!("\"{}\"", "x".repeat(bytes - 2)).into();
+        full.pieces.push(Piece { journal: JournalId(at), after: Seq(at), through: Seq(COUNT_MAX), text });
+    }
+    assert_eq!(full.bytes(), TOKEN_MAX_BYTES);
+    let line = encoded(Body::Token(Box::new(full.clone())));
+    assert!(line.len() < LINE_MAX_BYTES, "{} bytes", line.len());
+    assert_eq!(decode_line(&line).unwrap().body, Body::Token(Box::new(full.clone())));
+    full.pieces[0].text = format!("\"{}\"", "x".repeat(bytes)).into();
+    let error = decode_line(&encoded(Body::Token(Box::new(full)))).unwrap_err();
+    assert!(error.to_string().contains("bytes of readings"), "{error}");
+}
+
+#[test]
+fn what_is_wrong_is_named() {
+    let line = |text: &str| decode_line(text.as_bytes()).unwrap_err().to_string();
+    let good = String::from_utf8(encoded(bodies().remove(1))).unwrap();
+    for (from, to, word) in [
+        ("\"epoch\":4", "\"epoch\":4503599627370497", "epoch"),
+        ("\"node\":\"pi-3\"", "\"node\":\"p i\"", "node"),
+        ("pi-3.local:7001", "pi-3 local", "address"),
+        ("\"seq\":77", "\"seq\":-1", "-1"),
+        ("\"members\":[", "\"members\":[7,", "RawWho"),
+    ] {
+        assert!(good.contains(from), "{from} in {good}");
+        let error = line(&good.replacen(from, to, 1));
+        assert!(error.starts_with("TOKEN: ") && (error.contains(word) || word == "RawWho"), "{error}");
+    }
+    let many = Token {
+        members: (0..65).map(|n| Member { who: who(n), address: String::new(), joined: 0 }).collect(),
+        ..token()
+    };
+    let error = decode_line(&encoded(Body::Token(Box::new(many)))).unwrap_err();
+    assert!(error.to_string().contains("members: 65 are more than 64"), "{error}");
+    let ack = "{\"key\":\"TOKEN_ACK\",\"value\":{\"ring\":{\"epoch\":1,\"leader\":{\"journal\":\"0000000000000001\",\
+               \"life\":\"0000000000000001\"}},\"seq\":1,\"outcome\":\"seen\"}}\r";
+    assert!(line(ack).contains("outcome"));
+    let cursor = Cursor { journal: JournalId(1), after: Seq(1), taken: Seq(2), max: 0 };
+    let error = decode_line(&encoded(Body::Token(Box::new(Token { cursors: vec![cursor], ..token() }))));
+    assert!(error.unwrap_err().to_string().contains("taken 2"));
+}
+
+proptest! {
+    #[test]
+    fn broken_messages_never_panic(
+        which in 0usize..12, at in any::<usize>(), byte in any::<u8>(), cut in any::<usize>(),
+    ) {
+        let mut bytes = encoded(bodies().swap_remove(which));
+        let length = bytes.len();
+        bytes[at % length] = byte;
+        bytes.truncate(cut % length);
+        bytes.push(b'\r');
+        let mut decoder = LineDecoder::default();
+        let mut input = bytes.as_slice();
+        while decoder.next(&mut input).is_some() {}
+    }
+}
