@@ -136,6 +136,8 @@ fn start_log(verbose: u8) {
         _ => "trace",
     };
     let mut builder = env_logger::Builder::from_env(env_logger::Env::default().default_filter_or(level));
+    // It warns of shapes without an area, which a plot may well have, in words that mean nothing to people.
+    builder.filter_module("tiny_skia", log::LevelFilter::Error);
     if is_journal() {
         // It has the time already, and knows the level by the number before the line (sd-daemon(3)).
         builder.format(|out, record| writeln!(out, "<{}>{}", syslog_level(record.level()), record.args()));

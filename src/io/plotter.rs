@@ -101,9 +101,13 @@ fn merge(parts: Vec<ChannelSeries>) -> Vec<Series> {
 
 /// How well the times of a series of several parts are known.
 fn dates(parts: &[store::Dates]) -> Dates {
+    let sum = |count: fn(&store::Dates) -> u64| parts.iter().map(count).sum();
     Dates {
-        never_set: parts.iter().map(|part| part.never_set.saturating_sub(part.left_out)).sum(),
-        left_out: parts.iter().map(|part| part.left_out).sum(),
+        sink: sum(|part| part.sink),
+        node: sum(|part| part.node),
+        unknown: sum(|part| part.unknown.saturating_sub(part.left_out)),
+        never_set: sum(|part| part.never_set.saturating_sub(part.left_out)),
+        left_out: sum(|part| part.left_out),
         error_max: parts.iter().filter_map(|part| part.error_max).max(),
     }
 }

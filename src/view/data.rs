@@ -20,6 +20,12 @@ pub struct Series {
 /// How well the times of a series are known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Dates {
+    /// Readings among the points that the sink's clock dated.
+    pub sink: u64,
+    /// Those that the node's own clock did.
+    pub node: u64,
+    /// Those that no clock did which can be trusted.
+    pub unknown: u64,
     /// Readings among the points that a clock dated which was never set.
     pub never_set: u64,
     /// Such readings that are not among the points, for others have better times.

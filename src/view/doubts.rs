@@ -1,4 +1,4 @@
-//! What a picture has to say of its times, when they are not as well known as it seems: else nothing.
+//! What a picture has to say of its times: by whose clock they are, and where they are not as well known as it seems.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -9,19 +9,28 @@ use super::tally::grouped;
 /// Nodes that are named; more are counted.
 const NAMED_MAX: usize = 3;
 
-/// An error of time is worth a word when it would show: so much of the time that is drawn, five points of a thousand.
+/// An error of time is worth a node's name when it would show: so much of the time that is drawn, five points of a
+/// thousand.
 const SHOWN_PART: u32 = 200;
 
-/// Readings with doubtful times.
+/// By whose clocks readings are dated, and what is doubtful about it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Doubts {
+    /// Readings shown that the sink's clock dates.
+    pub by_sink: u64,
+    /// Those that the clock of their node dates.
+    pub by_node: u64,
+    /// Those that no clock dates which can be trusted.
+    pub unknown: u64,
+    /// How far off a time is at most, where that is known.
+    pub within: Option<Duration>,
     /// Readings shown that were taken by clocks that were never set.
     pub never_set: u64,
     /// Such readings that are not shown.
     pub left_out: u64,
     /// The nodes of both, by name.
     pub nodes: BTreeSet<String>,
-    /// The node whose times may be off the most, and by how much.
+    /// The node whose times may be off the most, and by how much, if that would show.
     pub off: Option<(Duration, String)>,
 }
 
@@ -29,6 +38,10 @@ impl Doubts {
     /// Adds those of a series.
     pub(super) fn add(&mut self, series: &Series) {
         let dates = series.dates;
+        self.by_sink += dates.sink;
+        self.by_node += dates.node;
+        self.unknown += dates.unknown;
+        self.within = self.within.max(dates.error_max);
         self.never_set += dates.never_set;
         self.left_out += dates.left_out;
         if dates.never_set + dates.left_out > 0 {
@@ -48,7 +61,7 @@ impl Doubts {
 
     /// In words, in pieces between which a line may end; of `readings` that are shown.
     pub(super) fn pieces(&self, readings: usize) -> Vec<String> {
-        let mut pieces = Vec::new();
+        let mut pieces: Vec<String> = self.sources().into_iter().collect();
         if self.never_set > 0 && self.never_set == readings as u64 {
             pieces.push("times unknown, order right: no clock was ever set · ".into());
         } else if self.never_set > 0 {
@@ -61,6 +74,27 @@ impl Doubts {
             pieces.push(format!("times of {node} off by up to {} · ", about(*error)));
         }
         pieces
+    }
+
+    /// By whose clocks the readings are dated that some clock dates; counts only where it is more than one's.
+    fn sources(&self) -> Option<String> {
+        let unchecked = self.unknown.saturating_sub(self.never_set);
+        let all = [
+            (self.by_sink, "by the sink's clock"),
+            (self.by_node, "by the node's own clock"),
+            (unchecked, "by clocks that nobody checked"),
+        ];
+        let some: Vec<_> = all.into_iter().filter(|(count, _)| *count > 0).collect();
+        let told = match some.as_slice() {
+            [] => return None,
+            [(_, whose)] => (*whose).to_owned(),
+            several => {
+                let each = several.iter().map(|(count, whose)| format!("{} {whose}", grouped(*count)));
+                each.collect::<Vec<_>>().join(", ")
+            }
+        };
+        let within = self.within.map(|error| format!(", within {}", about(error))).unwrap_or_default();
+        Some(format!("times {told}{within} · "))
     }
 
     fn unknown(&self, count: u64, not_drawn: &str) -> String {
@@ -97,7 +131,8 @@ mod tests {
             quantity: "q".into(),
             unit: String::new(),
         };
-        let dates = Dates { never_set, left_out, error_max: error_ms.map(Duration::from_millis) };
+        let error_max = error_ms.map(Duration::from_millis);
+        let dates = Dates { never_set, left_out, error_max, unknown: never_set, ..Dates::default() };
         Series { channel, suffix: String::new(), points: vec![(WallTime::default(), Ok(1.0))], dates }
     }
 
@@ -108,7 +143,27 @@ mod tests {
     }
 
     #[test]
-    fn when_all_is_well_nothing_is_said() {
+    fn it_is_told_by_whose_clocks_times_are() {
+        let dated = |node: &str, sink, own, unknown| {
+            let mut series = series(node, 0, 0, (sink > 0).then_some(3));
+            series.dates = Dates { sink, node: own, unknown, ..series.dates };
+            series
+        };
+        let (sink, bench) = (dated("sink", 0, 1200, 0), dated("bench", 900, 0, 0));
+        assert_eq!(
+            said(std::slice::from_ref(&bench), 3600, 900),
+            "times by the sink's clock, within 3 ms · "
+        );
+        assert_eq!(said(std::slice::from_ref(&sink), 3600, 1200), "times by the node's own clock · ");
+        assert_eq!(
+            said(&[bench, sink, dated("roof", 0, 0, 7)], 3600, 2107),
+            "times 900 by the sink's clock, 1,200 by the node's own clock, 7 by clocks that nobody checked, \
+             within 3 ms · "
+        );
+    }
+
+    #[test]
+    fn where_nothing_is_known_of_clocks_nothing_is_said() {
         assert_eq!(said(&[series("a", 0, 0, Some(3)), series("b", 0, 0, None)], 3600, 100), "");
         assert_eq!(said(&[], 0, 0), "");
     }
