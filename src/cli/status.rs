@@ -177,7 +177,14 @@ fn peer_clock(peer: &Json) -> String {
         _ => "",
     };
     let (size, way) = (seconds(offset_s.abs()), if offset_s < 0.0 { "behind" } else { "ahead" });
-    format!(", clock {size} {way} \u{b1}{}{state}", seconds(error_s))
+    let source = clock.get("time_source").and_then(Json::as_str);
+    let source = match source {
+        Some("sink") => ", times by the sink's clock",
+        Some("node") => ", times by its own clock",
+        Some(_) => ", times unknown",
+        None => "",
+    };
+    format!(", clock {size} {way} \u{b1}{}{state}{source}", seconds(error_s))
 }
 
 /// A length of time in a unit that suits it.
@@ -214,6 +221,13 @@ mod tests {
 
     #[test]
     fn a_peers_clock_is_told_beside_it() {
+        let told_source = |source: &str| {
+            let clock = json!({"offset_s": 1.0, "error_s": 0.00042, "is_set": true, "time_source": source});
+            peer_clock(&json!({ "clock": clock }))
+        };
+        assert_eq!(told_source("sink"), ", clock 1.0 s ahead \u{b1}0.42 ms, times by the sink's clock");
+        assert_eq!(told_source("node"), ", clock 1.0 s ahead \u{b1}0.42 ms, times by its own clock");
+        assert_eq!(told_source("unknown"), ", clock 1.0 s ahead \u{b1}0.42 ms, times unknown");
         let told = |offset_s: f64, is_set: bool, synced_s: Option<f64>| {
             let clock =
                 json!({"offset_s": offset_s, "error_s": 0.00042, "is_set": is_set, "synced_s": synced_s});

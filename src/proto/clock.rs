@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value as Json, json};
 
-use crate::model::{BootId, ClockMark, ClockSample, Instant, Now};
+use crate::model::{BootId, ClockMark, ClockSample, Instant, Now, TimeSource};
 
 mod peer;
 
@@ -86,6 +86,7 @@ impl OwnClock {
             "wall": mark.wall.to_string(),
             "synced_s": mark.synced.map(|error| error.as_secs_f64()),
             "is_set": mark.is_set(),
+            "time_source": (if mark.is_set() { TimeSource::Node } else { TimeSource::Unknown }).as_str(),
         })
     }
 

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use serde_json::{Value as Json, json};
 
-use crate::model::{BootId, ClockLink, ClockMark, ClockSample, Instant, JournalId, Now};
+use crate::model::{
+    BootId, CLOCK_IS_SET_FROM, ClockLink, ClockMark, ClockSample, Instant, JournalId, Now, TimeSource,
+};
 
 /// How far the rates of two machines' monotonic clocks lie apart at most, in millionths: crystals are within 100, and
 /// whatever synchronises a clock may turn its rate for a while.
@@ -92,6 +94,7 @@ impl PeerClock {
             "round_trip_s": round_trip.as_secs_f64(),
             "synced_s": mark.synced.map(|error| error.as_secs_f64()),
             "is_set": mark.is_set(),
+            "time_source": time_source(now, mark).as_str(),
             "boot": link.boot.to_string(),
         })
     }
@@ -171,6 +174,17 @@ impl Exchange {
             error: duration(error_us),
         };
         Some(Self { link, round_trip: duration(round_trip_us) })
+    }
+}
+
+/// By whose clock a peer's readings of now are dated here: as the store will come to it, too.
+fn time_source(now: Now, theirs: &ClockMark) -> TimeSource {
+    if now.wall >= CLOCK_IS_SET_FROM {
+        TimeSource::Sink
+    } else if theirs.synced.is_some() {
+        TimeSource::Node
+    } else {
+        TimeSource::Unknown
     }
 }
 

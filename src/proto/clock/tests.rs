@@ -140,6 +140,9 @@ fn the_first_exchange_gives_a_link_at_once_and_its_error_is_half_the_way() {
     assert_eq!(status["round_trip_s"], 0.006);
     // Its wall clock shows 9 s more than its monotonic one; ours the same as ours.
     assert_eq!(status["offset_s"], 3_609.001);
+    // A clock in 1970 dates nobody; once ours is set, it does.
+    assert_eq!(status["time_source"], "unknown");
+    assert_eq!(peer.status(now(103 * SECOND, TODAY))["time_source"], "sink");
     let error_s = status["error_s"].as_f64().unwrap();
     assert!((0.0038..0.0040).contains(&error_s), "older by three seconds, and so less sure: {error_s}");
 }
