@@ -13,6 +13,8 @@ use crate::proto::PeerIx;
 use crate::proto::contract::{Machine, Watched, at, for_seeds};
 use crate::wire::{LineDecoder, encode};
 
+#[path = "node/ring_tests.rs"]
+mod ring;
 #[path = "node/world_tests.rs"]
 mod world;
 #[path = "node/world_clock_tests.rs"]
@@ -32,7 +34,11 @@ impl Machine for Node {
         Node::poll_output(self)
     }
     fn outputs_max(&self) -> usize {
-        self.primary.as_ref().map_or(0, Machine::outputs_max) + 4
+        4 + match &self.duty {
+            Duty::Secondary => 0,
+            Duty::Primary(primary) => primary.outputs_max(),
+            Duty::Ring(ring) => ring.outputs_max(),
+        }
     }
 }
 
@@ -361,7 +367,7 @@ fn random_input(rng: &mut fastrand::Rng, link: LinkId) -> Input {
         2 => Input::LinkDown { link, why: "reset".into() },
         3 => Input::Offence { link, error: WireError::NotJson { why: "no".into(), excerpt: "x".into() } },
         4 => Input::Appended(seq),
-        5 => Input::Piece { link, piece: Ok(piece(seq)) },
+        5 => Input::Piece { asker: Asker::Link(link), piece: Ok(piece(seq)) },
         6 => Input::Taken { journal, cursor: seq },
         7 => Input::Refused { journal },
         _ => {

@@ -12,7 +12,7 @@ use net::{Connection, End};
 use crate::model::{
     Body, BootId, Channel, Instant, JournalId, Message, NodeName, Pack, Readings, Seq, WallTime,
 };
-use crate::node::{Input, Node, NodeConfig, Output, PollConfig, Role};
+use crate::node::{Asker, Input, Node, NodeConfig, Output, PollConfig, Role};
 use crate::proto::contract::Watched;
 use crate::proto::{LinkId, PeerIx};
 use crate::wire;
@@ -287,7 +287,7 @@ impl World {
                 Command::Take(readings) => self.take(host, &readings),
                 Command::Read(link, after, max) => {
                     let piece = self.read(host, after, max);
-                    self.reply(host, Input::Piece { link, piece });
+                    self.reply(host, Input::Piece { asker: Asker::Link(link), piece });
                 }
             },
             Event::Commit(..) | Event::Reply(..) | Event::Command(..) => {}
@@ -379,7 +379,7 @@ impl World {
                 self.check_poll(at, &message);
                 self.send(at, link, &message);
             }
-            Output::Read { link, after, max } => {
+            Output::Read { asker: Asker::Link(link), after, max } => {
                 self.command(at, Command::Read(link, after, max));
             }
             Output::Take(readings) => self.command(at, Command::Take(readings)),
@@ -403,6 +403,7 @@ impl World {
                 self.begin_commit(at);
             }
             Output::NoteMark(_) | Output::NoteLink { .. } => {}
+            Output::Read { asker: Asker::Ring, .. } => unreachable!("no ring here"),
             Output::Report(report) => trace!(self, "{}: {report}", self.hosts[at].name),
         }
     }
