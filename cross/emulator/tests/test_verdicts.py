@@ -79,5 +79,7 @@ class Words(unittest.TestCase):
 
     def test_waiting_ends(self):
         self.assertEqual(waiting.until(iter([None, 0, "yes"]).__next__, 5, "it", every_s=0.001), "yes")
-        with self.assertRaisesRegex(Failed, "the moon"):
+        with self.assertRaisesRegex(Failed, "for the moon$"):
             waiting.until(lambda: None, 0.01, "the moon", every_s=0.001)
+        with self.assertRaisesRegex(Failed, "the last look gave 0"):
+            waiting.until(lambda: 0, 0.01, "the moon", every_s=0.001)
