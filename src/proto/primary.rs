@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
+use super::defect::{Defect, Planted};
 use super::journals::Journals;
 use super::peer::{Asked, CONNECT_TIMEOUT, Peer, State};
 use super::{Backoff, LinkId, PeerIx};
@@ -88,6 +89,7 @@ pub struct Primary {
     next_id: u64,
     told: BTreeSet<String>,
     outputs: VecDeque<PrimaryOutput>,
+    pub(super) planted: Planted,
 }
 
 impl Primary {
@@ -109,6 +111,7 @@ impl Primary {
             next_id: 1,
             told: BTreeSet::new(),
             outputs: VecDeque::new(),
+            planted: Planted::default(),
         };
         let count = config.peers.len();
         for (at, (address, node)) in config.peers.into_iter().enumerate() {
@@ -209,7 +212,9 @@ impl Primary {
     /// The store could not take what came of `journal`: it is asked for again in the next round.
     pub fn refused(&mut self, journal: JournalId) {
         let owner = self.journals.owner(journal);
-        self.journals.rewind(journal);
+        if !self.planted.is(Defect::PollNeverRewinds) {
+            self.journals.rewind(journal);
+        }
         let Some(ix) = owner else { return };
         if let Some(peer) = self.peers.get_mut(ix.0) {
             peer.forget_asked();
@@ -247,6 +252,19 @@ impl Primary {
         self.outputs.pop_front()
     }
 
+    /// Lets every link go: somebody else collects from now on. What has come so far is still among the outputs.
+    pub fn leave(&mut self) {
+        for ix in (0..self.peers.len()).map(PeerIx) {
+            let link = match self.peers.get(ix.0).map(|peer| peer.state) {
+                None | Some(State::Down { .. }) => continue,
+                Some(State::Connecting { .. }) => None,
+                Some(State::Up { link, .. }) => Some(link),
+            };
+            self.unlink(ix);
+            self.outputs.push_back(PrimaryOutput::Disconnect(ix, link));
+        }
+    }
+
     fn peer_timeout(&mut self, now: Now, ix: PeerIx) {
         let Some(peer) = self.peers.get_mut(ix.0) else { return };
         match peer.state {
@@ -272,7 +290,7 @@ impl Primary {
         }
         self.round += 1;
         self.open = Some((now.mono, now.mono + self.deadline));
-        while self.next_round_at <= now.mono {
+        while self.next_round_at <= now.mono && !self.planted.is(Defect::RoundAtOnce) {
             let behind = now.mono.saturating_since(self.next_round_at);
             let missed =
                 u32::try_from(behind.as_micros() / self.poll_interval.as_micros()).unwrap_or(u32::MAX);
@@ -311,15 +329,6 @@ impl Primary {
             took: now.mono.saturating_since(began_at),
         });
         self.outputs.push_back(PrimaryOutput::AddRound(record));
-    }
-
-    /// The peers whose nodes did not answer this round, neither there nor at another address that leads to them.
-    fn late(&self) -> Vec<&Peer> {
-        let (answered, late): (Vec<&Peer>, _) =
-            self.peers.iter().partition(|peer| peer.has_answered(self.round));
-        let journals: BTreeSet<JournalId> = answered.iter().filter_map(|peer| peer.journal).collect();
-        let is_elsewhere = |peer: &&Peer| peer.journal.is_some_and(|journal| journals.contains(&journal));
-        late.into_iter().filter(|peer| !is_elsewhere(peer)).collect()
     }
 
     fn end_round_if_all_answered(&mut self, now: Now) {
@@ -437,6 +446,7 @@ impl Primary {
             peer.ask_for_less();
         }
         let delay = peer.backoff.next_delay();
+        let delay = if self.planted.is(Defect::PeerNeverTriedAgain) { Duration::MAX } else { delay };
         let (first_failure, address, node) =
             (peer.backoff.failures() == 1, peer.address.clone(), peer.node.clone());
         if self.unlink(ix) || first_failure {

@@ -8,15 +8,15 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::contract::Machine;
+use super::defect::{Defect, Planted};
 use super::{LinkId, PeerIx};
 use crate::model::{
-    Body, Instant, JournalId, LifeId, Member, MemberId, Now, Piece, RING_MEMBERS_MAX, RingId, Seq, Token, Who,
+    Body, Instant, JournalId, LifeId, MemberId, Now, Piece, RING_MEMBERS_MAX, RingId, Roster, Seq, Token, Who,
 };
 
 mod cargo;
 mod claim;
 mod config;
-mod defect;
 mod gap;
 mod hop;
 mod links;
@@ -28,7 +28,6 @@ mod turn;
 use cargo::Cargo;
 use claim::Claiming;
 pub use config::{RingConfig, RingOutput};
-use defect::{Defect, Planted};
 use gap::Gap;
 use hop::{Handing, Hops};
 use links::Links;
@@ -83,8 +82,10 @@ pub struct Ring {
     latest: (RingId, u64),
     latest_at: Instant,
     /// The members by the last token, while this node is one of them.
-    members: Vec<Member>,
+    members: Roster,
     is_member: bool,
+    /// Whose sink collects, by the last token that was here.
+    acting: Option<JournalId>,
     rotations: VecDeque<Duration>,
     visited_at: Option<Instant>,
     hops: Hops,
@@ -97,7 +98,7 @@ pub struct Ring {
     /// The last odd finding that was told.
     told: Option<RingReport>,
     rng: fastrand::Rng,
-    planted: Planted,
+    pub(super) planted: Planted,
 }
 
 impl Ring {
@@ -121,8 +122,9 @@ impl Ring {
             taken: Default::default(),
             latest: Default::default(),
             latest_at: now,
-            members: Vec::new(),
+            members: Roster::default(),
             is_member: false,
+            acting: None,
             rotations: VecDeque::new(),
             visited_at: None,
             hops: Hops::default(),

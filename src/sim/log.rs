@@ -15,7 +15,7 @@ pub(super) fn key(body: &Body) -> &'static str {
         Body::Readings(_) => "READINGS",
         Body::StatusRequest | Body::Status(_) => "STATUS",
         Body::Ping => "PING",
-        Body::Pong(_) => "PONG",
+        Body::Pong(..) => "PONG",
         Body::Token(_) => "TOKEN",
         Body::TokenAck(_) => "TOKEN_ACK",
         Body::Claim(_) => "CLAIM",
