@@ -10,7 +10,7 @@ use std::time::Duration;
 use core::net::IpAddr;
 use tempfile::TempDir;
 
-use super::{Input, Node, NodeConfig, Output, PollConfig, Role, for_seeds, name};
+use super::{Asker, Input, Node, NodeConfig, Output, PollConfig, Role, for_seeds, name};
 use crate::model::{
     BootId, Channel, ClockMark, Instant, JournalId, Message, NodeName, Pack, TimeSource, WallTime,
 };
@@ -395,9 +395,9 @@ impl World {
             Output::Send(link, message) | Output::SendStatus(link, message) => {
                 return self.send(at, link, &message);
             }
-            Output::Read { link, after, max } => {
+            Output::Read { asker: Asker::Link(link), after, max } => {
                 let piece = store.read_own(after, max).map_err(|error| error.to_string());
-                return self.tell(at, Input::Piece { link, piece });
+                return self.tell(at, Input::Piece { asker: Asker::Link(link), piece });
             }
             Output::Take(readings) => assert!(!store.take(&readings, now.wall).unwrap().early),
             Output::AddRound(round) => store.add_round(&round).unwrap(),
@@ -411,7 +411,7 @@ impl World {
                 store.note_link(&node, journal, &link).unwrap();
                 host.new_facts.push(Fact::Link(boot, journal, link));
             }
-            Output::Append(_) | Output::Report(_) => return,
+            Output::Append(_) | Output::Report(_) | Output::Read { asker: Asker::Ring, .. } => return,
         }
         self.commit_soon(at);
     }
