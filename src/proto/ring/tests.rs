@@ -7,6 +7,7 @@ use crate::proto::contract::{Machine, Watched};
 
 mod calm;
 mod defects;
+mod explore;
 mod faults;
 mod healing;
 mod machine;
