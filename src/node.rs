@@ -94,8 +94,9 @@ impl Node {
                 self.secondary.piece(now, &self.clock, link, piece);
             }
             Input::Piece { asker: Asker::Ring, piece } => {
+                let clock = Some(self.clock.sample(now.mono, now));
                 if let Duty::Ring(ring) = &mut self.duty {
-                    ring.piece(now, piece.map(|readings| seal_piece(&readings)));
+                    ring.piece(now, piece.map(|readings| seal_piece(&Readings { clock, ..readings })));
                 }
             }
             Input::ClockSynced(_) => {}
@@ -173,6 +174,7 @@ impl Node {
             // Those who poll and those who collect by a token are consumers alike.
             RingOutput::NoteConsumer(name, taken) => return self.secondary.note(name, taken),
             RingOutput::AddRound(round) => Output::AddRound(round),
+            RingOutput::NoteLink { node, journal, link } => Output::NoteLink { node, journal, link },
             RingOutput::NotePeer(address, node) => Output::NotePeer(address, node),
             RingOutput::Report(report) => Output::Report(Report::Ring(report)),
         };
@@ -208,7 +210,12 @@ impl Node {
                 let pong = self.envelope(id, pong);
                 self.outputs.push_back(Output::Send(link, pong));
             }
-            Body::Status(_) | Body::Pong(_) => {}
+            Body::Pong(Some(clock)) => {
+                if let Duty::Ring(ring) = &mut self.duty {
+                    ring.pong(now, link, &id, &clock);
+                }
+            }
+            Body::Status(_) | Body::Pong(None) => {}
             Body::Error { re, text } => {
                 // What a polled peer refuses is told by the primary.
                 let is_answer = match &mut self.duty {
@@ -342,7 +349,7 @@ impl Node {
         let duty = match &self.duty {
             Duty::Secondary => None,
             Duty::Primary(primary) => Some(("polling", primary.status(now))),
-            Duty::Ring(ring) => Some(("ring", ring.status())),
+            Duty::Ring(ring) => Some(("ring", ring.status(now))),
         };
         if let (Some((key, said)), Some(fields)) = (duty, status.as_object_mut()) {
             fields.insert(key.to_owned(), said);
