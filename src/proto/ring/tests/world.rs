@@ -572,10 +572,10 @@ impl World {
         match body {
             // What any node answers, whatever its role.
             Body::Ping => {
-                let pong = Body::Pong(Some(clock_of(host, self.now)));
+                let pong = Body::Pong(Some(clock_of(host, self.now)), None);
                 self.send(host, link, message, pong);
             }
-            Body::Pong(Some(clock)) => {
+            Body::Pong(Some(clock), _) => {
                 self.tell(host, move |ring, now| ring.pong(now, link, &message.to_string(), &clock));
             }
             body => {
