@@ -126,8 +126,8 @@ fn two_standbys_take_their_turns_in_order() {
     let order = [free_address(), free_address(), free_address()];
     let config = at("site.toml");
     let text = format!(
-        "role = \"primary\"\nbus = \"none\"\ninterval = \"1h\"\npoll_interval = \"200ms\"\npeers = [{:?}]\nsink = {:?}\n\
-         standby = [{:?}, {:?}]\nstandby_after = \"2s\"\n",
+        "role = \"primary\"\nbus = \"none\"\ninterval = \"1h\"\npoll_interval = \"200ms\"\npeers = [{:?}]\n\
+         sink = {:?}\nstandby = [{:?}, {:?}]\nstandby_after = \"2s\"\n",
         source.address, order[0], order[1], order[2]
     );
     std::fs::write(&config, text).unwrap();

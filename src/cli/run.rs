@@ -111,8 +111,8 @@ pub(super) struct RunArgs {
     #[arg(long, env = "PISINK_SINK", value_name = "HOST:PORT", num_args = 0..=1, default_missing_value = "true")]
     sink: Option<Which>,
 
-    /// Who takes the sink's place when it is gone (primary, ring): the nodes at these addresses, the first one first; or
-    /// a number, which is this node's turn
+    /// Who takes the sink's place when it is gone (primary, ring): the nodes at these addresses, the first one first;
+    /// or a number, which is this node's turn
     #[arg(long, env = "PISINK_STANDBY", value_name = "HOST:PORT", num_args = 0..=1, default_missing_value = "1")]
     #[arg(value_delimiter = ',')]
     standby: Vec<String>,
