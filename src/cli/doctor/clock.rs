@@ -175,7 +175,12 @@ mod tests {
 
     fn primary(scene: &Scene) -> RoleSettings {
         let interval = scene.settings.interval;
-        RoleSettings::Primary { peers: Vec::new(), poll_interval: interval, deadline: interval }
+        RoleSettings::Primary {
+            peers: Vec::new(),
+            poll_interval: interval,
+            deadline: interval,
+            standby: None,
+        }
     }
 
     #[test]

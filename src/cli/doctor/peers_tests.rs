@@ -49,8 +49,12 @@ fn node(ahead_us: i64, journal: &'static str) -> impl Fn(&Json) -> String + Clon
 fn found(peers: &[String]) -> Vec<Finding> {
     let mut scene = Machine::new().scene(&[]);
     let interval = scene.settings.interval;
-    scene.settings.role =
-        RoleSettings::Primary { peers: peers.to_vec(), poll_interval: interval, deadline: interval };
+    scene.settings.role = RoleSettings::Primary {
+        peers: peers.to_vec(),
+        poll_interval: interval,
+        deadline: interval,
+        standby: None,
+    };
     check(&scene)
 }
 

@@ -208,6 +208,7 @@ mod tests {
             peers: Vec::new(),
             poll_interval: scene.settings.interval,
             deadline: scene.settings.interval,
+            standby: None,
         };
         let found = judge(20 * GB, 32 * GB, None, &scene.settings);
         assert_one(&[found], Good, &["once readings have come"]);

@@ -17,6 +17,12 @@ struct Outage {
 }
 
 impl Reader {
+    /// Whether this node has ever collected: whether it has rounds.
+    pub fn has_rounds(&self) -> Result<bool, StoreError> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM round)";
+        self.db.prepare_cached(sql).doing(DOING)?.query_row([], |row| row.get(0)).doing(DOING)
+    }
+
     /// The rounds that ended in the wanted time, by number. Of the filter, only times and nodes count: a node that
     /// is not wanted is left out of `down`.
     pub fn rounds(&self, filter: &Filter) -> Result<Vec<RoundRecord>, StoreError> {
