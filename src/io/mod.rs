@@ -31,6 +31,7 @@ use signal_hook::consts::SIGUSR1;
 use signal_hook_mio::v1_0::Signals;
 
 pub use clock::now;
+pub(crate) use clock::{boot_id, random_u64};
 pub use desk::reason;
 pub use interrupts::Interrupts;
 pub use plotter::{draw, write_aside};
