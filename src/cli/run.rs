@@ -13,6 +13,7 @@ use super::config::{self, FileConfig};
 use super::{Usage, parse};
 use crate::io::{self, BusSettings, PlotSettings, RoleSettings, Settings};
 use crate::model::NodeName;
+use crate::proto::PollOrder;
 
 const EXAMPLES: &str = "\
 Each flag can stand in the config file (peers, chips and faults are lists there) and in the
@@ -32,6 +33,24 @@ pub(super) enum RoleName {
     Primary,
     /// Senses and answers polls
     Secondary,
+}
+
+/// In what order a round asks the nodes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum OrderName {
+    /// All at once
+    AtOnce,
+    /// The next one when the last has answered
+    InTurn,
+}
+
+impl From<OrderName> for PollOrder {
+    fn from(name: OrderName) -> Self {
+        match name {
+            OrderName::AtOnce => PollOrder::AtOnce,
+            OrderName::InTurn => PollOrder::InTurn,
+        }
+    }
 }
 
 #[derive(Clone, Debug, Default, Args)]
@@ -90,6 +109,11 @@ pub(super) struct RunArgs {
     /// A node that has not answered by then is ERR node_down in that round (primary) [default: half the poll interval]
     #[arg(long, env = "PISINK_DEADLINE", value_name = "DURATION")]
     deadline: Option<String>,
+
+    /// In what order a round asks the nodes (primary): a round takes as long as the slowest answer, or as all of them
+    /// together [default: at-once]
+    #[arg(long, env = "PISINK_POLL_ORDER", value_name = "ORDER")]
+    poll_order: Option<OrderName>,
 
     /// Commit to disk at most once in this time: longer spares an SD card, shorter loses less at a power cut
     /// [default: 200ms]
@@ -211,7 +235,17 @@ fn role(args: &RunArgs, file: &FileConfig) -> Result<RoleSettings> {
         ))
         .into());
     }
-    Ok(RoleSettings::Primary { peers, poll_interval, deadline })
+    Ok(RoleSettings::Primary { peers, poll_interval, deadline, order: order(args, file)? })
+}
+
+fn order(args: &RunArgs, file: &FileConfig) -> Result<PollOrder> {
+    let from_file = || {
+        let text = file.poll_order.as_ref()?;
+        let wrong = || Usage(format!("poll_order: {text:?} is no order; the orders are at-once and in-turn"));
+        Some(OrderName::from_str(text, true).map_err(|_| wrong()))
+    };
+    let name = args.poll_order.map(Ok).or_else(from_file).transpose()?;
+    Ok(name.map_or(PollOrder::default(), PollOrder::from))
 }
 
 /// Whether there is such a host shows when it is looked up.

@@ -199,13 +199,14 @@ fn open_store(settings: &Settings, check: Check) -> Result<Store> {
 fn node(settings: &Settings, store: &Store, synced: &mut Synced, now: Now) -> Result<Node> {
     let role = match &settings.role {
         RoleSettings::Secondary => Role::Secondary,
-        RoleSettings::Primary { peers, poll_interval, deadline } => {
+        RoleSettings::Primary { peers, poll_interval, deadline, order } => {
             let known: BTreeMap<String, NodeName> = store.peers()?.into_iter().collect();
             Role::Primary(PollConfig {
                 peers: peers.iter().map(|address| (address.clone(), known.get(address).cloned())).collect(),
                 cursors: cursors(store)?,
                 poll_interval: *poll_interval,
                 deadline: *deadline,
+                order: *order,
                 last_round: store.last_round(),
                 seed: clock::random_u64(),
             })

@@ -8,6 +8,7 @@ use pisink_sensors::catalogue::ChipSpec;
 use pisink_sensors::sim::PlannedFault;
 
 use crate::model::NodeName;
+use crate::proto::PollOrder;
 
 /// Everything that [`super::run`] needs to know.
 #[derive(Clone, Debug)]
@@ -49,6 +50,8 @@ pub enum RoleSettings {
         poll_interval: Duration,
         /// A round is over after this at the latest.
         deadline: Duration,
+        /// In what order a round asks them.
+        order: PollOrder,
     },
 }
 

@@ -127,6 +127,7 @@ fn primary(config: &NodeConfig, poll: PollConfig, now: Instant) -> Primary {
         cursors: poll.cursors,
         poll_interval: poll.poll_interval,
         deadline: poll.deadline,
+        order: poll.order,
         last_round: poll.last_round,
         seed: poll.seed,
     };

@@ -168,12 +168,18 @@ mod tests {
     use crate::cli::doctor::finding::Severity::{Failure, Good, Note, Skipped, Warning};
     use crate::cli::doctor::testkit::{Machine, NOON, assert_finding};
     use crate::model::WallTime;
+    use crate::proto::PollOrder;
 
     const ASKED: &str = "timedatectl show -p NTP -p NTPSynchronized";
 
     fn primary(scene: &Scene) -> RoleSettings {
         let interval = scene.settings.interval;
-        RoleSettings::Primary { peers: Vec::new(), poll_interval: interval, deadline: interval }
+        RoleSettings::Primary {
+            peers: Vec::new(),
+            poll_interval: interval,
+            deadline: interval,
+            order: PollOrder::AtOnce,
+        }
     }
 
     #[test]

@@ -140,7 +140,7 @@ fn configs() -> impl Strategy<Value = FileConfig> {
     let names = (word(), word(), word(), word(), word(), proptest::option::of(any::<bool>()));
     let lists = (words(), words(), words());
     let times = (word(), word(), word(), word(), word());
-    let rest = (word(), word(), word(), word());
+    let rest = (word(), word(), word(), word(), word());
     (names, lists, times, rest).prop_map(|(names, lists, times, rest)| FileConfig {
         role: names.0,
         name: names.1,
@@ -160,6 +160,7 @@ fn configs() -> impl Strategy<Value = FileConfig> {
         plots: rest.1.map(Into::into),
         plot_interval: rest.2,
         plot_last: rest.3,
+        poll_order: rest.4,
     })
 }
 
