@@ -14,7 +14,7 @@ pub use message::{Body, Message, PollRequest, Readings};
 pub use reading::{Channel, ChannelIx, ErrReason, Pack, Reading, Value};
 pub use ring::{
     Claim, ClaimAnswer, Cursor, Member, MemberId, Outcome, Piece, RING_MEMBERS_MAX, RingId, RingState,
-    TOKEN_MAX_BYTES, TOKEN_PIECES_MAX, Token, TokenAck, Who,
+    Roster, TOKEN_MAX_BYTES, TOKEN_PIECES_MAX, Token, TokenAck, Who,
 };
 pub use round::RoundRecord;
 pub use time::{Instant, Now, WallTime};

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::{LinkId, PeerIx};
 use crate::model::{
-    Body, Instant, JournalId, LifeId, Member, MemberId, Now, Piece, RING_MEMBERS_MAX, RingId, Seq, Token, Who,
+    Body, Instant, JournalId, LifeId, MemberId, Now, Piece, RING_MEMBERS_MAX, RingId, Roster, Seq, Token, Who,
 };
 
 mod cargo;
@@ -82,7 +82,7 @@ pub struct Ring {
     latest: (RingId, u64),
     latest_at: Instant,
     /// The members by the last token, while this node is one of them.
-    members: Vec<Member>,
+    members: Roster,
     is_member: bool,
     rotations: VecDeque<Duration>,
     visited_at: Option<Instant>,
@@ -118,7 +118,7 @@ impl Ring {
             taken: Default::default(),
             latest: Default::default(),
             latest_at: now,
-            members: Vec::new(),
+            members: Roster::default(),
             is_member: false,
             rotations: VecDeque::new(),
             visited_at: None,

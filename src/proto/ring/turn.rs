@@ -114,12 +114,12 @@ impl Ring {
         let came = missing_in(&self.members, &token.members);
         let gone = missing_in(&token.members, &self.members);
         self.report(RingReport::Members { ring: token.ring, members: token.members.len(), came, gone });
-        for member in &token.members {
+        for member in token.members.iter() {
             if let Some(ix) = self.links.find(&member.address) {
                 self.links.note(ix, &member.who.node);
             }
         }
-        self.members.clone_from(&token.members);
+        self.members = token.members.clone();
         self.is_member = true;
         self.find_gap();
     }
