@@ -8,13 +8,15 @@ use std::time::Duration;
 use core::net::IpAddr;
 
 use super::*;
-use crate::model::{BootId, ClockMark, ClockSample, PollRequest, Seq, WallTime};
+use crate::model::{BootId, ClockMark, ClockSample, PollRequest, Seq, SinkPart, SinkPlace, WallTime};
 use crate::proto::contract::{Machine, Watched, at, for_seeds};
 use crate::proto::{PeerIx, PollOrder};
 use crate::wire::{LineDecoder, encode};
 
 #[path = "node/ring_tests.rs"]
 mod ring;
+#[path = "node/standby_tests.rs"]
+mod standby_sink;
 #[path = "node/world_tests.rs"]
 mod world;
 #[path = "node/world_clock_tests.rs"]
@@ -37,6 +39,7 @@ impl Machine for Node {
         4 + match &self.duty {
             Duty::Secondary => 0,
             Duty::Primary(primary) => primary.outputs_max(),
+            Duty::Standby(standby) => standby.outputs_max(),
             Duty::Ring(ring) => ring.outputs_max(),
         }
     }
@@ -66,7 +69,20 @@ fn node(role: Role) -> Watched<Node> {
 }
 
 fn primary(peers: usize) -> Watched<Node> {
-    node(Role::Primary(PollConfig {
+    node(Role::Primary(polling(peers)))
+}
+
+/// A standby of `peers` polled nodes, after `before` others.
+fn standby(peers: usize, before: usize) -> Watched<Node> {
+    node(Role::Standby(StandbyPart {
+        poll: polling(peers),
+        before: (0..before).map(|n| (format!("10.0.1.{n}:7000"), None)).collect(),
+        standby_after: Duration::from_secs(5),
+    }))
+}
+
+fn polling(peers: usize) -> PollConfig {
+    PollConfig {
         peers: (0..peers).map(|n| (format!("10.0.0.{n}:7000"), None)).collect(),
         cursors: BTreeMap::new(),
         poll_interval: Duration::from_secs(1),
@@ -74,7 +90,7 @@ fn primary(peers: usize) -> Watched<Node> {
         order: PollOrder::AtOnce,
         last_round: 0,
         seed: 1,
-    }))
+    }
 }
 
 fn tell(node: &mut Watched<Node>, input: Input) -> Vec<Output> {
@@ -122,7 +138,10 @@ fn a_ping_is_answered_with_its_id_and_a_status_with_what_is_known() {
     let outputs = hear(&mut node, LINK, "{\"key\":\"PING\",\"id\":\"a7\"}\n");
     let mark = ClockMark { mono: node.now(), wall: at(node.now()).wall, synced: None };
     let clock = ClockSample { boot: BootId(7), received: node.now(), mark };
-    assert_eq!((sent(&outputs)[0].id.as_str(), &sent(&outputs)[0].body), ("a7", &Body::Pong(Some(clock))));
+    assert_eq!(
+        (sent(&outputs)[0].id.as_str(), &sent(&outputs)[0].body),
+        ("a7", &Body::Pong(Some(clock), None))
+    );
     let outputs = hear(&mut node, LINK, "{\"key\":\"STATUS\",\"id\":8}\n");
     let Body::Status(status) = &sent(&outputs)[0].body else { panic!("{outputs:?}") };
     assert_eq!(
@@ -297,7 +316,11 @@ fn a_link_that_the_primary_drops_is_forgotten() {
 fn it_keeps_the_contract_whatever_comes() {
     for_seeds(200, |seed| {
         let mut rng = fastrand::Rng::with_seed(seed);
-        let mut node = if rng.bool() { primary(3) } else { node(Role::Secondary) };
+        let mut node = match rng.u8(0..3) {
+            0 => primary(3),
+            1 => standby(2, 2),
+            _ => node(Role::Secondary),
+        };
         for _ in 0..300 {
             let link = LinkId(rng.u64(1..12));
             let input = random_input(&mut rng, link);
@@ -342,7 +365,11 @@ fn random_clock(rng: &mut fastrand::Rng) -> ClockSample {
 fn random_input(rng: &mut fastrand::Rng, link: LinkId) -> Input {
     let peer = PeerIx(rng.usize(0..4));
     let (journal, seq) = (JournalId(rng.u64(0..4)), Seq(rng.u64(0..30)));
-    let body = match rng.u8(0..9) {
+    let body = match rng.u8(0..10) {
+        9 => {
+            let place = SinkPlace { rank: rng.u8(0..3), part: SinkPart::ALL[rng.usize(0..3)] };
+            Body::Pong(None, rng.bool().then_some(place))
+        }
         0 => Body::Ping,
         1 => Body::StatusRequest,
         2 => Body::Unknown { key: "WHAT".into() },

@@ -6,6 +6,7 @@ mod message;
 mod reading;
 mod ring;
 mod round;
+mod sink;
 mod time;
 
 pub use clock::{CLOCK_IS_SET_FROM, ClockLink, ClockMark, ClockSample, Dated, TimeSource};
@@ -17,4 +18,5 @@ pub use ring::{
     Roster, TOKEN_MAX_BYTES, TOKEN_PIECES_MAX, Token, TokenAck, Who,
 };
 pub use round::RoundRecord;
+pub use sink::{SinkPart, SinkPlace};
 pub use time::{Instant, Now, WallTime};

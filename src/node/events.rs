@@ -11,7 +11,7 @@ use super::{TEXT_MAX_CHARS, head};
 use crate::model::{
     BootId, ClockLink, ClockMark, JournalId, Message, NodeName, Pack, Readings, RoundRecord, Seq,
 };
-use crate::proto::{LinkId, PeerIx, PollOrder, PrimaryReport, RingReport};
+use crate::proto::{LinkId, PeerIx, PollOrder, PrimaryReport, RingReport, StandbyReport};
 use crate::wire::WireError;
 
 /// What a node is at its start: what the store knows, and its role.
@@ -40,6 +40,8 @@ pub enum Role {
     Secondary,
     /// Polls others and collects from them.
     Primary(PollConfig),
+    /// Does as a primary does while those before it in the order of sinks are dead.
+    Standby(StandbyPart),
     /// One of those among whom a token goes round.
     Ring(RingPart),
 }
@@ -61,6 +63,17 @@ pub struct PollConfig {
     pub last_round: u64,
     /// For jitter.
     pub seed: u64,
+}
+
+/// A standby of a primary.
+#[derive(Clone, Debug)]
+pub struct StandbyPart {
+    /// How it polls when it is its turn.
+    pub poll: PollConfig,
+    /// The addresses of those before it in the order of sinks, the primary first, each with the node last seen there.
+    pub before: Vec<(String, Option<NodeName>)>,
+    /// It collects when none of them did for so long.
+    pub standby_after: Duration,
 }
 
 /// A node's part in a token ring.
@@ -218,6 +231,8 @@ pub enum Output {
 pub enum Report {
     /// From the polling.
     Primary(PrimaryReport),
+    /// From the standing by.
+    Standby(StandbyReport),
     /// From the ring.
     Ring(RingReport),
     /// A token brought readings that are not what stands on them: they are asked for again.
@@ -259,6 +274,7 @@ impl Report {
     pub fn is_warning(&self) -> bool {
         match self {
             Report::Primary(report) => report.is_warning(),
+            Report::Standby(report) => report.is_warning(),
             Report::Ring(report) => report.is_warning(),
             Report::Foreign { .. } => false,
             Report::Piece { .. } | Report::Offence { .. } | Report::Complaint { .. } => true,
@@ -270,6 +286,7 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Report::Primary(report) => report.fmt(f),
+            Report::Standby(report) => report.fmt(f),
             Report::Ring(report) => report.fmt(f),
             Report::Piece { journal, why } => {
                 write!(f, "the token brought readings of journal {journal} that are refused: {why}")

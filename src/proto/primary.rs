@@ -263,6 +263,19 @@ impl Primary {
         self.outputs.pop_front()
     }
 
+    /// Lets every link go: somebody else collects from now on. What has come so far is still among the outputs.
+    pub fn leave(&mut self) {
+        for ix in (0..self.peers.len()).map(PeerIx) {
+            let link = match self.peers.get(ix.0).map(|peer| peer.state) {
+                None | Some(State::Down { .. }) => continue,
+                Some(State::Connecting { .. }) => None,
+                Some(State::Up { link, .. }) => Some(link),
+            };
+            self.unlink(ix);
+            self.outputs.push_back(PrimaryOutput::Disconnect(ix, link));
+        }
+    }
+
     fn peer_timeout(&mut self, now: Now, ix: PeerIx) {
         let Some(peer) = self.peers.get_mut(ix.0) else { return };
         match peer.state {

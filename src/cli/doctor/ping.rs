@@ -120,7 +120,8 @@ impl Link {
         let round_trip = begun.elapsed();
         // Not the wall clock again: it may be set between the two.
         let back = sent + round_trip;
-        let clock = if let Body::Pong(Some(clock)) = &pong { Some(offset(sent, back, clock)) } else { None };
+        let clock =
+            if let Body::Pong(Some(clock), _) = &pong { Some(offset(sent, back, clock)) } else { None };
         Ok((round_trip, clock))
     }
 
@@ -133,7 +134,7 @@ impl Link {
         for _ in 0..STRANGE_MAX {
             let answer = self.message()?;
             match answer.body {
-                Body::Pong(_) | Body::Status(_) if answer.id == message.id => return Ok(answer.body),
+                Body::Pong(..) | Body::Status(_) if answer.id == message.id => return Ok(answer.body),
                 Body::Error { re, text } if re == message.id => {
                     return Err(Trouble::new(format!("it refuses: {text}"), STRANGER));
                 }
