@@ -9,8 +9,8 @@ use core::net::IpAddr;
 
 use super::*;
 use crate::model::{BootId, ClockMark, ClockSample, PollRequest, Seq, SinkPart, SinkPlace, WallTime};
-use crate::proto::PeerIx;
 use crate::proto::contract::{Watched, at, for_seeds};
+use crate::proto::{PeerIx, PollOrder};
 use crate::wire::{LineDecoder, encode};
 
 #[path = "node/ring_tests.rs"]
@@ -66,6 +66,7 @@ fn polling(peers: usize) -> PollConfig {
         cursors: BTreeMap::new(),
         poll_interval: Duration::from_secs(1),
         deadline: Duration::from_millis(400),
+        order: PollOrder::AtOnce,
         last_round: 0,
         seed: 1,
     }

@@ -22,7 +22,7 @@ mod standby;
 
 pub(super) use own_place::{Own, is_elsewhere};
 pub(super) use ring::Which;
-pub(super) use role::check_peer;
+pub(super) use role::{OrderName, check_peer};
 
 const EXAMPLES: &str = "\
 Each flag can stand in the config file (peers, chips and faults are lists there) and in the
@@ -105,6 +105,11 @@ pub(super) struct RunArgs {
     /// A node that has not answered by then is ERR node_down in that round (primary) [default: half the poll interval]
     #[arg(long, env = "PISINK_DEADLINE", value_name = "DURATION")]
     deadline: Option<String>,
+
+    /// In what order a round asks the nodes (primary): a round takes as long as the slowest answer, or as all of them
+    /// together [default: at-once]
+    #[arg(long, env = "PISINK_POLL_ORDER", value_name = "ORDER")]
+    poll_order: Option<OrderName>,
 
     /// Who is the sink: this node, or the one at this address (ring: of the list of peers); --sink=false: not this one
     /// [default: the primary; in a ring nobody: readings wait where they are]

@@ -231,12 +231,13 @@ fn role(settings: &RoleSettings, store: &Store) -> Result<Role> {
     };
     Ok(match settings {
         RoleSettings::Secondary => Role::Secondary,
-        RoleSettings::Primary { peers, poll_interval, deadline, standby } => {
+        RoleSettings::Primary { peers, poll_interval, deadline, order, standby } => {
             let poll = PollConfig {
                 peers: with_names(peers),
                 cursors: cursors(store)?,
                 poll_interval: *poll_interval,
                 deadline: *deadline,
+                order: *order,
                 last_round: store.last_round(),
                 seed: clock::random_u64(),
             };

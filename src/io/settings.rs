@@ -8,6 +8,7 @@ use pisink_sensors::catalogue::ChipSpec;
 use pisink_sensors::sim::PlannedFault;
 
 use crate::model::NodeName;
+use crate::proto::PollOrder;
 
 /// Everything that [`super::run`] needs to know.
 #[derive(Clone, Debug)]
@@ -51,6 +52,8 @@ pub enum RoleSettings {
         deadline: Duration,
         /// For whom it stands by; a primary that is the sink stands by for nobody.
         standby: Option<StandbySettings>,
+        /// In what order a round asks them.
+        order: PollOrder,
     },
     /// It is one of those among whom a token goes round.
     Ring {

@@ -170,6 +170,7 @@ mod tests {
     use crate::cli::doctor::testkit::{Machine, NOON, assert_finding};
     use crate::io::RoleSettings;
     use crate::model::WallTime;
+    use crate::proto::PollOrder;
 
     const ASKED: &str = "timedatectl show -p NTP -p NTPSynchronized";
 
@@ -180,6 +181,7 @@ mod tests {
             poll_interval: interval,
             deadline: interval,
             standby: None,
+            order: PollOrder::AtOnce,
         }
     }
 

@@ -7,6 +7,7 @@ use super::*;
 use crate::cli::doctor::finding::Severity::{Failure, Good, Note, Skipped, Warning};
 use crate::cli::doctor::testkit::{Machine, assert_finding, assert_one, assert_some};
 use crate::io;
+use crate::proto::PollOrder;
 
 /// A node that answers every line with what `answer` makes of it, to everybody.
 fn peer(answer: impl Fn(&Json) -> String + Clone + Send + 'static) -> String {
@@ -54,6 +55,7 @@ fn found(peers: &[String]) -> Vec<Finding> {
         poll_interval: interval,
         deadline: interval,
         standby: None,
+        order: PollOrder::AtOnce,
     };
     check(&scene)
 }

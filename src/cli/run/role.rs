@@ -10,6 +10,7 @@ use super::{RoleName, RunArgs, duration, pick_list, ring, standby};
 use crate::cli::Usage;
 use crate::cli::config::FileConfig;
 use crate::io::RoleSettings;
+use crate::proto::PollOrder;
 
 /// What flags and file come to.
 pub(super) fn role(args: &RunArgs, file: &FileConfig, own: &Own) -> Result<RoleSettings> {
@@ -62,7 +63,35 @@ fn primary(args: &RunArgs, file: &FileConfig, peers: Vec<String>, own: &Own) -> 
     }
     let standby = standby::settings(args, file, own)?;
     let peers = if standby.is_some() { standby::without_own(peers, own) } else { peers };
-    Ok(RoleSettings::Primary { peers, poll_interval, deadline, standby })
+    Ok(RoleSettings::Primary { peers, poll_interval, deadline, order: order(args, file)?, standby })
+}
+
+/// In what order a round asks the nodes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(in crate::cli) enum OrderName {
+    /// All at once
+    AtOnce,
+    /// The next one when the last has answered
+    InTurn,
+}
+
+impl From<OrderName> for PollOrder {
+    fn from(name: OrderName) -> Self {
+        match name {
+            OrderName::AtOnce => PollOrder::AtOnce,
+            OrderName::InTurn => PollOrder::InTurn,
+        }
+    }
+}
+
+fn order(args: &RunArgs, file: &FileConfig) -> Result<PollOrder> {
+    let from_file = || {
+        let text = file.poll_order.as_ref()?;
+        let wrong = || Usage(format!("poll_order: {text:?} is no order; the orders are at-once and in-turn"));
+        Some(OrderName::from_str(text, true).map_err(|_| wrong()))
+    };
+    let name = args.poll_order.map(Ok).or_else(from_file).transpose()?;
+    Ok(name.map_or(PollOrder::default(), PollOrder::from))
 }
 
 /// Whether there is such a host shows when it is looked up.
