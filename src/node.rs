@@ -7,13 +7,19 @@ use std::collections::{BTreeMap, VecDeque};
 use serde_json::{Value as Json, json};
 
 use crate::model::{Body, Instant, JournalId, Message, NodeName, Now, Pack, Readings};
-use crate::proto::{LinkId, OwnClock, Primary, PrimaryConfig, PrimaryOutput, Secondary, SecondaryOutput};
-use crate::wire::{KNOWN_KEYS, WireError};
+use crate::proto::contract::Machine;
+use crate::proto::{
+    LinkId, OwnClock, PeerIx, PrimaryOutput, Ring, RingOutput, Secondary, SecondaryOutput, StandbyOutput,
+};
+use crate::wire::{KNOWN_KEYS, WireError, open_piece, seal_piece};
 
+mod duty;
 mod events;
 mod guests;
+mod standby;
 
-pub use events::{Input, NodeConfig, Output, PollConfig, Report, Role};
+use duty::{Duty, DutyOutput};
+pub use events::{Asker, Input, NodeConfig, Output, PollConfig, Report, RingPart, Role, StandbyPart};
 use guests::Guests;
 
 /// Longest id of a message that is echoed, in characters: a peer that numbers with more gets so much of it back.
@@ -34,7 +40,7 @@ pub struct Node {
     clock: OwnClock,
     began_at: Instant,
     secondary: Secondary,
-    primary: Option<Primary>,
+    duty: Duty,
     guests: Guests,
     next_id: u64,
     outputs: VecDeque<Output>,
@@ -43,31 +49,19 @@ pub struct Node {
 impl Node {
     /// Begins at `now`.
     pub fn new(config: NodeConfig, now: Now) -> Self {
-        let NodeConfig { name, journal, boot, synced, last, consumers, role } = config;
+        let mut config = config;
+        let role = std::mem::replace(&mut config.role, Role::Secondary);
+        let duty = Duty::new(&config, role, now.mono);
+        let NodeConfig { name, journal, boot, synced, last, consumers, .. } = config;
         let mut clock = OwnClock::new(boot);
         clock.set_synced(synced);
-        let primary = match role {
-            Role::Secondary => None,
-            Role::Primary(poll) => Some(Primary::new(
-                PrimaryConfig {
-                    own: (name.clone(), journal),
-                    peers: poll.peers,
-                    cursors: poll.cursors,
-                    poll_interval: poll.poll_interval,
-                    deadline: poll.deadline,
-                    last_round: poll.last_round,
-                    seed: poll.seed,
-                },
-                now.mono,
-            )),
-        };
         let mut node = Self {
             secondary: Secondary::new(name.clone(), journal, last, consumers),
             name,
             journal,
             clock,
             began_at: now.mono,
-            primary,
+            duty,
             guests: Guests::default(),
             next_id: 1,
             outputs: VecDeque::new(),
@@ -85,85 +79,78 @@ impl Node {
         match input {
             Input::LinkUp { link, peer, remote } => {
                 self.guests.link_up(link, remote);
-                if let (Some(ix), Some(primary)) = (peer, &mut self.primary) {
-                    primary.link_up(now, ix, link);
+                if let Some(peer) = peer {
+                    self.duty.link_up(now, peer, link);
                 }
             }
-            Input::LinkFailed { peer, why } => {
-                if let Some(primary) = &mut self.primary {
-                    primary.link_failed(now, peer, &why);
-                }
-            }
+            Input::LinkFailed { peer, why } => self.duty.link_failed(now, peer, &why),
             Input::LinkDown { link, why } => {
                 self.forget(link);
-                if let Some(primary) = &mut self.primary {
-                    primary.link_down(now, link, &why);
-                }
+                self.duty.link_down(now, link, &why);
             }
             Input::Message { link, message } => self.message(now, link, message),
             Input::Offence { link, error } => self.offence(now, link, error),
-            Input::Appended(last) => self.secondary.appended(last),
-            Input::Piece { link, piece } => self.secondary.piece(now, &self.clock, link, piece),
+            Input::Appended(last) => {
+                self.secondary.appended(last);
+                self.duty.appended(last);
+            }
+            Input::Piece { asker: Asker::Link(link), piece } => {
+                self.secondary.piece(now, &self.clock, link, piece);
+            }
+            Input::Piece { asker: Asker::Ring, piece } => {
+                let clock = Some(self.clock.sample(now.mono, now));
+                if let Duty::Ring(ring) = &mut self.duty {
+                    ring.piece(now, piece.map(|readings| seal_piece(&Readings { clock, ..readings })));
+                }
+            }
             Input::ClockSynced(_) => {}
-            Input::Taken { journal, cursor } => {
-                if let Some(primary) = &mut self.primary {
-                    primary.taken(now, journal, cursor);
-                }
-            }
-            Input::Refused { journal } => {
-                if let Some(primary) = &mut self.primary {
-                    primary.refused(journal);
-                }
-            }
+            Input::Taken { journal, cursor } => self.duty.taken(now, journal, cursor),
+            Input::Refused { journal } => self.duty.refused(journal),
         }
     }
 
     /// When to call [`Node::handle_timeout`] at the latest, and why.
     pub fn poll_timeout(&self) -> Option<(Instant, &'static str)> {
-        self.primary.as_ref().and_then(Primary::poll_timeout)
+        self.duty.poll_timeout()
     }
 
     /// Does what is due.
     pub fn handle_timeout(&mut self, now: Now) {
         self.observe(now);
-        if let Some(primary) = &mut self.primary {
-            primary.handle_timeout(now);
-        }
+        self.duty.handle_timeout(now);
     }
 
     /// The next thing to carry out.
     pub fn poll_output(&mut self) -> Option<Output> {
-        if let Some(output) = self.outputs.pop_front() {
-            return Some(output);
+        loop {
+            if let Some(output) = self.outputs.pop_front() {
+                return Some(output);
+            }
+            if let Some(output) = self.secondary.poll_output() {
+                return Some(self.secondary_output(output));
+            }
+            match self.duty.poll_output()? {
+                DutyOutput::Primary(output) => return Some(self.primary_output(output)),
+                DutyOutput::Standby(output) => return Some(self.standby_output(output)),
+                DutyOutput::Ring(output) => self.ring_output(output),
+            }
         }
-        if let Some(output) = self.secondary.poll_output() {
-            return Some(self.secondary_output(output));
-        }
-        let output = self.primary.as_mut()?.poll_output()?;
-        Some(self.primary_output(output))
     }
 
     fn secondary_output(&mut self, output: SecondaryOutput) -> Output {
         match output {
             SecondaryOutput::Send(link, body) => self.send(link, body),
-            SecondaryOutput::Read { link, after, max, .. } => Output::Read { link, after, max },
+            SecondaryOutput::Read { link, after, max, .. } => {
+                Output::Read { asker: Asker::Link(link), after, max }
+            }
             SecondaryOutput::NoteConsumer(name, seq) => Output::NoteConsumer(name, seq),
         }
     }
 
     fn primary_output(&mut self, output: PrimaryOutput) -> Output {
         match output {
-            PrimaryOutput::Connect(peer) => {
-                let address = self.primary.as_ref().map(|primary| primary.address(peer)).unwrap_or_default();
-                Output::Connect { peer, address }
-            }
-            PrimaryOutput::Disconnect(peer, link) => {
-                // The driver drops it without a word: nobody else will say that it is gone.
-                if let Some(link) = link {
-                    self.forget(link);
-                }
-                Output::Disconnect(peer)
-            }
+            PrimaryOutput::Connect(peer) => Output::Connect { peer, address: self.duty.address(peer) },
+            PrimaryOutput::Disconnect(peer, link) => self.disconnect(peer, link),
             PrimaryOutput::Send(link, id, body) => {
                 let message = self.envelope(id.to_string(), body);
                 Output::Send(link, message)
@@ -174,6 +161,47 @@ impl Node {
             PrimaryOutput::NotePeer(address, node) => Output::NotePeer(address, node),
             PrimaryOutput::Report(report) => Output::Report(Report::Primary(report)),
         }
+    }
+
+    fn standby_output(&mut self, output: StandbyOutput) -> Output {
+        match output {
+            StandbyOutput::Connect(peer) => Output::Connect { peer, address: self.duty.address(peer) },
+            StandbyOutput::Disconnect(peer, link) => self.disconnect(peer, link),
+            StandbyOutput::Send(link, id, body) => Output::Send(link, self.envelope(id.to_string(), body)),
+            StandbyOutput::NotePeer(address, node) => Output::NotePeer(address, node),
+            StandbyOutput::Report(report) => Output::Report(Report::Standby(report)),
+        }
+    }
+
+    fn ring_output(&mut self, output: RingOutput) {
+        let output = match output {
+            RingOutput::Connect(peer) => Output::Connect { peer, address: self.duty.address(peer) },
+            RingOutput::Disconnect(peer, link) => self.disconnect(peer, link),
+            RingOutput::Send(link, id, body) => Output::Send(link, self.envelope(id.to_string(), body)),
+            RingOutput::Read { after, max } => Output::Read { asker: Asker::Ring, after, max },
+            RingOutput::Take(piece) => match open_piece(&piece) {
+                Ok(readings) => Output::Take(readings),
+                Err(why) => {
+                    self.duty.refused(piece.journal);
+                    Output::Report(Report::Piece { journal: piece.journal, why })
+                }
+            },
+            // Those who poll and those who collect by a token are consumers alike.
+            RingOutput::NoteConsumer(name, taken) => return self.secondary.note(name, taken),
+            RingOutput::AddRound(round) => Output::AddRound(round),
+            RingOutput::NoteLink { node, journal, link } => Output::NoteLink { node, journal, link },
+            RingOutput::NotePeer(address, node) => Output::NotePeer(address, node),
+            RingOutput::Report(report) => Output::Report(Report::Ring(report)),
+        };
+        self.outputs.push_back(output);
+    }
+
+    /// The driver drops the link without a word: nobody else will say that it is gone.
+    fn disconnect(&mut self, peer: PeerIx, link: Option<LinkId>) -> Output {
+        if let Some(link) = link {
+            self.forget(link);
+        }
+        Output::Disconnect(peer)
     }
 
     fn observe(&mut self, now: Now) {
@@ -193,15 +221,16 @@ impl Node {
                 self.outputs.push_back(Output::SendStatus(link, message));
             }
             Body::Ping => {
-                let pong = Body::Pong(Some(self.clock.sample(now.mono, now)));
+                let pong = Body::Pong(Some(self.clock.sample(now.mono, now)), self.duty.sink_place());
                 let pong = self.envelope(id, pong);
                 self.outputs.push_back(Output::Send(link, pong));
             }
-            Body::Status(_) | Body::Pong(_) => {}
+            Body::Pong(clock, place) => self.duty.pong(now, link, &id, (sender, place), clock.as_ref()),
+            Body::Status(_) => {}
             Body::Error { re, text } => {
                 // What a polled peer refuses is told by the primary.
-                let is_answer =
-                    self.primary.as_mut().is_some_and(|primary| primary.error(now, link, &re, &text));
+                let polling = self.duty.polling();
+                let is_answer = polling.is_some_and(|primary| primary.error(now, link, &re, &text));
                 if !is_answer && self.guests.complain(link) {
                     let from = self.guests.label(link);
                     self.outputs.push_back(Output::Report(Report::Complaint { from, text }));
@@ -212,25 +241,29 @@ impl Node {
                 let error = self.send(link, Body::Error { re: id, text });
                 self.outputs.push_back(error);
             }
-            Body::Token(_)
+            body @ (Body::Token(_)
             | Body::TokenAck(_)
             | Body::Claim(_)
             | Body::ClaimAnswer(_)
             | Body::RingQuery(_)
-            | Body::RingAnswer(_) => {
-                let text =
-                    "this node is in no ring: take its address out of the ring's list of peers".to_owned();
-                let error = self.send(link, Body::Error { re: id, text });
-                self.outputs.push_back(error);
-            }
+            | Body::RingAnswer(_)) => match &mut self.duty {
+                Duty::Ring(ring) => {
+                    ring.message(now, link, body);
+                }
+                _ => {
+                    let text = "this node is in no ring: take its address out of the ring's list of peers";
+                    let error = self.send(link, Body::Error { re: id, text: text.to_owned() });
+                    self.outputs.push_back(error);
+                }
+            },
             Body::Foreign(json) => self.foreign(now, link, json),
         }
     }
 
     fn readings(&mut self, now: Now, link: LinkId, readings: Readings) {
-        match &mut self.primary {
-            Some(primary) if primary.peer_of(link).is_some() => primary.readings(now, link, readings),
-            _ => {
+        match self.duty.polling().filter(|primary| primary.peer_of(link).is_some()) {
+            Some(primary) => primary.readings(now, link, readings),
+            None => {
                 let text = "READINGS: nobody here asked for them; a primary takes them in answer to its POLL"
                     .to_owned();
                 let re = head(&readings.re, ID_MAX_CHARS);
@@ -241,7 +274,7 @@ impl Node {
     }
 
     fn foreign(&mut self, now: Now, link: LinkId, json: Json) {
-        if let Some(primary) = &mut self.primary {
+        if let Some(primary) = self.duty.polling() {
             primary.foreign(now, link);
         }
         let mut pack = self.open_pack();
@@ -283,9 +316,7 @@ impl Node {
         self.outputs.push_back(reply);
         if closed {
             self.forget(link);
-            if let Some(primary) = &mut self.primary {
-                primary.link_down(now, link, &why);
-            }
+            self.duty.link_down(now, link, &why);
             self.outputs.push_back(Output::Close(link, why));
         }
         self.outputs.push_back(Output::Report(Report::Offence { from, error, closed }));
@@ -306,13 +337,21 @@ impl Node {
         Message { id, to: None, sender: Some(self.name.clone()), timestamp: None, body }
     }
 
+    /// The machine of the role ring, while it has that role.
+    pub(crate) fn ring(&self) -> Option<&Ring> {
+        match &self.duty {
+            Duty::Ring(ring) => Some(ring),
+            _ => None,
+        }
+    }
+
     /// How it is, as a `STATUS` answer says it.
     pub fn status(&self, now: Now) -> Json {
         let consumers: BTreeMap<&str, u64> =
             self.secondary.consumers().iter().map(|(name, seq)| (name.as_str(), seq.0)).collect();
         let mut status = json!({
             "node": self.name.as_str(),
-            "role": if self.primary.is_some() { "primary" } else { "secondary" },
+            "role": self.duty.name(),
             "version": env!("CARGO_PKG_VERSION"),
             "journal": self.journal.to_string(),
             "boot": self.clock.boot().to_string(),
@@ -322,8 +361,8 @@ impl Node {
             "consumers": consumers,
             "foreign": self.guests.status(),
         });
-        if let (Some(primary), Some(fields)) = (&self.primary, status.as_object_mut()) {
-            fields.insert("polling".to_owned(), primary.status(now));
+        if let Some(fields) = status.as_object_mut() {
+            fields.extend(self.duty.status(now).into_iter().map(|(key, said)| (key.to_owned(), said)));
         }
         status
     }
@@ -332,6 +371,27 @@ impl Node {
 /// The beginning of a text, in whole characters.
 fn head(text: &str, max_chars: usize) -> String {
     text.chars().take(max_chars).collect()
+}
+
+impl Machine for Node {
+    type Output = Output;
+    fn handle_timeout(&mut self, now: Now) {
+        Node::handle_timeout(self, now);
+    }
+    fn poll_timeout(&self) -> Option<(Instant, &'static str)> {
+        Node::poll_timeout(self)
+    }
+    fn poll_output(&mut self) -> Option<Output> {
+        Node::poll_output(self)
+    }
+    fn outputs_max(&self) -> usize {
+        4 + match &self.duty {
+            Duty::Secondary => 0,
+            Duty::Primary(primary) => primary.outputs_max(),
+            Duty::Standby(standby) => standby.outputs_max(),
+            Duty::Ring(ring) => ring.outputs_max(),
+        }
+    }
 }
 
 #[cfg(test)]

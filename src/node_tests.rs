@@ -8,33 +8,21 @@ use std::time::Duration;
 use core::net::IpAddr;
 
 use super::*;
-use crate::model::{BootId, ClockMark, ClockSample, PollRequest, Seq, WallTime};
-use crate::proto::PeerIx;
-use crate::proto::contract::{Machine, Watched, at, for_seeds};
+use crate::model::{BootId, ClockMark, ClockSample, PollRequest, Seq, SinkPart, SinkPlace, WallTime};
+use crate::proto::contract::{Watched, at, for_seeds};
+use crate::proto::{PeerIx, PollOrder};
 use crate::wire::{LineDecoder, encode};
 
+#[path = "node/ring_tests.rs"]
+mod ring;
+#[path = "node/standby_tests.rs"]
+mod standby_sink;
 #[path = "node/world_tests.rs"]
 mod world;
 #[path = "node/world_clock_tests.rs"]
 mod world_clock;
 
 use world::World;
-
-impl Machine for Node {
-    type Output = Output;
-    fn handle_timeout(&mut self, now: Now) {
-        Node::handle_timeout(self, now);
-    }
-    fn poll_timeout(&self) -> Option<(Instant, &'static str)> {
-        Node::poll_timeout(self)
-    }
-    fn poll_output(&mut self) -> Option<Output> {
-        Node::poll_output(self)
-    }
-    fn outputs_max(&self) -> usize {
-        self.primary.as_ref().map_or(0, Machine::outputs_max) + 4
-    }
-}
 
 fn name(text: &str) -> NodeName {
     NodeName::new(text).unwrap()
@@ -60,14 +48,28 @@ fn node(role: Role) -> Watched<Node> {
 }
 
 fn primary(peers: usize) -> Watched<Node> {
-    node(Role::Primary(PollConfig {
+    node(Role::Primary(polling(peers)))
+}
+
+/// A standby of `peers` polled nodes, after `before` others.
+fn standby(peers: usize, before: usize) -> Watched<Node> {
+    node(Role::Standby(StandbyPart {
+        poll: polling(peers),
+        before: (0..before).map(|n| (format!("10.0.1.{n}:7000"), None)).collect(),
+        standby_after: Duration::from_secs(5),
+    }))
+}
+
+fn polling(peers: usize) -> PollConfig {
+    PollConfig {
         peers: (0..peers).map(|n| (format!("10.0.0.{n}:7000"), None)).collect(),
         cursors: BTreeMap::new(),
         poll_interval: Duration::from_secs(1),
         deadline: Duration::from_millis(400),
+        order: PollOrder::AtOnce,
         last_round: 0,
         seed: 1,
-    }))
+    }
 }
 
 fn tell(node: &mut Watched<Node>, input: Input) -> Vec<Output> {
@@ -115,7 +117,10 @@ fn a_ping_is_answered_with_its_id_and_a_status_with_what_is_known() {
     let outputs = hear(&mut node, LINK, "{\"key\":\"PING\",\"id\":\"a7\"}\n");
     let mark = ClockMark { mono: node.now(), wall: at(node.now()).wall, synced: None };
     let clock = ClockSample { boot: BootId(7), received: node.now(), mark };
-    assert_eq!((sent(&outputs)[0].id.as_str(), &sent(&outputs)[0].body), ("a7", &Body::Pong(Some(clock))));
+    assert_eq!(
+        (sent(&outputs)[0].id.as_str(), &sent(&outputs)[0].body),
+        ("a7", &Body::Pong(Some(clock), None))
+    );
     let outputs = hear(&mut node, LINK, "{\"key\":\"STATUS\",\"id\":8}\n");
     let Body::Status(status) = &sent(&outputs)[0].body else { panic!("{outputs:?}") };
     assert_eq!(
@@ -290,7 +295,11 @@ fn a_link_that_the_primary_drops_is_forgotten() {
 fn it_keeps_the_contract_whatever_comes() {
     for_seeds(200, |seed| {
         let mut rng = fastrand::Rng::with_seed(seed);
-        let mut node = if rng.bool() { primary(3) } else { node(Role::Secondary) };
+        let mut node = match rng.u8(0..3) {
+            0 => primary(3),
+            1 => standby(2, 2),
+            _ => node(Role::Secondary),
+        };
         for _ in 0..300 {
             let link = LinkId(rng.u64(1..12));
             let input = random_input(&mut rng, link);
@@ -335,7 +344,11 @@ fn random_clock(rng: &mut fastrand::Rng) -> ClockSample {
 fn random_input(rng: &mut fastrand::Rng, link: LinkId) -> Input {
     let peer = PeerIx(rng.usize(0..4));
     let (journal, seq) = (JournalId(rng.u64(0..4)), Seq(rng.u64(0..30)));
-    let body = match rng.u8(0..9) {
+    let body = match rng.u8(0..10) {
+        9 => {
+            let place = SinkPlace { rank: rng.u8(0..3), part: SinkPart::ALL[rng.usize(0..3)] };
+            Body::Pong(None, rng.bool().then_some(place))
+        }
         0 => Body::Ping,
         1 => Body::StatusRequest,
         2 => Body::Unknown { key: "WHAT".into() },
@@ -361,7 +374,7 @@ fn random_input(rng: &mut fastrand::Rng, link: LinkId) -> Input {
         2 => Input::LinkDown { link, why: "reset".into() },
         3 => Input::Offence { link, error: WireError::NotJson { why: "no".into(), excerpt: "x".into() } },
         4 => Input::Appended(seq),
-        5 => Input::Piece { link, piece: Ok(piece(seq)) },
+        5 => Input::Piece { asker: Asker::Link(link), piece: Ok(piece(seq)) },
         6 => Input::Taken { journal, cursor: seq },
         7 => Input::Refused { journal },
         _ => {

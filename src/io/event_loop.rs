@@ -24,7 +24,7 @@ use super::resolver::{Resolved, Resolver};
 use super::store_thread::{StoreHandle, StoreReply};
 use super::synced::Synced;
 use crate::model::{Instant, Now, Readings};
-use crate::node::{Input, Node};
+use crate::node::{Asker, Input, Node};
 use crate::proto::{LinkId, PeerIx};
 use telling::Telling;
 use unfinished::{UNFINISHED_MAX, Unfinished};
@@ -205,12 +205,14 @@ impl EventLoop {
                 StoreReply::Appended(last) => Input::Appended(last),
                 StoreReply::Taken { journal, cursor } => Input::Taken { journal, cursor },
                 StoreReply::Refused { journal } => Input::Refused { journal },
-                StoreReply::Piece { link, piece } => {
+                StoreReply::Piece { asker, piece } => {
                     self.reads = self.reads.saturating_sub(1);
-                    if let Some(open) = self.links.get_mut(&link) {
+                    if let Asker::Link(link) = asker
+                        && let Some(open) = self.links.get_mut(&link)
+                    {
                         open.awaited = open.awaited.saturating_sub(1);
                     }
-                    Input::Piece { link, piece }
+                    Input::Piece { asker, piece }
                 }
                 StoreReply::Damaged(why) => {
                     log::error!("{why}");

@@ -8,6 +8,7 @@ use pisink_sensors::catalogue::ChipSpec;
 use pisink_sensors::sim::PlannedFault;
 
 use crate::model::NodeName;
+use crate::proto::PollOrder;
 
 /// Everything that [`super::run`] needs to know.
 #[derive(Clone, Debug)]
@@ -49,7 +50,71 @@ pub enum RoleSettings {
         poll_interval: Duration,
         /// A round is over after this at the latest.
         deadline: Duration,
+        /// For whom it stands by; a primary that is the sink stands by for nobody.
+        standby: Option<StandbySettings>,
+        /// In what order a round asks them.
+        order: PollOrder,
     },
+    /// It is one of those among whom a token goes round.
+    Ring {
+        /// `host:port` of every node, this one among them: the same list in the same order on each.
+        peers: Vec<String>,
+        /// Place among those that collect: 0 is the sink, then come the standbys; `None` never collects.
+        sink_rank: Option<u8>,
+        /// Makes the token at once instead of waiting for one.
+        makes_token: bool,
+        /// How long an idle token takes for a rotation.
+        token_hold: Duration,
+        /// Least time from one round to the next.
+        round_interval: Duration,
+        /// A standby takes the sink's place when there was none for so long.
+        standby_after: Duration,
+    },
+}
+
+/// For whom a standby of a primary stands by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StandbySettings {
+    /// `host:port` of those before it in the order of sinks, the primary first.
+    pub before: Vec<String>,
+    /// It collects when none of them did for so long.
+    pub after: Duration,
+}
+
+impl RoleSettings {
+    /// The role as flags and status name it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            RoleSettings::Secondary => "secondary",
+            RoleSettings::Primary { standby: None, .. } => "primary",
+            RoleSettings::Primary { standby: Some(_), .. } => "standby",
+            RoleSettings::Ring { .. } => "ring",
+        }
+    }
+
+    /// Whether this stands by for a primary.
+    pub fn is_standby(&self) -> bool {
+        matches!(self, RoleSettings::Primary { standby: Some(_), .. })
+    }
+
+    /// Whether readings of other nodes may come together here.
+    pub fn collects(&self) -> bool {
+        match self {
+            RoleSettings::Secondary => false,
+            RoleSettings::Primary { .. } => true,
+            RoleSettings::Ring { sink_rank, .. } => sink_rank.is_some(),
+        }
+    }
+
+    /// Whether this is where readings are meant to come together: nobody else has to take what is measured here. A
+    /// standby's readings are for the sink, whoever collects meanwhile.
+    pub fn is_sink(&self) -> bool {
+        match self {
+            RoleSettings::Secondary => false,
+            RoleSettings::Primary { standby, .. } => standby.is_none(),
+            RoleSettings::Ring { sink_rank, .. } => *sink_rank == Some(0),
+        }
+    }
 }
 
 /// One bus and its chips.

@@ -14,7 +14,7 @@ mod marks;
 use super::clock;
 use super::queue::QueueReceiver;
 use crate::model::{ClockLink, ClockMark, Instant, JournalId, NodeName, Pack, Readings, RoundRecord, Seq};
-use crate::proto::LinkId;
+use crate::node::Asker;
 use crate::store::{Committed, Cursor, Retention, Store, StoreError};
 pub(crate) use handle::StoreHandle;
 
@@ -37,7 +37,7 @@ const RETENTION_EVERY: Duration = Duration::from_secs(60);
 pub(crate) enum StoreCommand {
     Append(Pack),
     Take(Vec<Readings>),
-    Read { link: LinkId, after: Seq, max: u32 },
+    Read { asker: Asker, after: Seq, max: u32 },
     AddRound(RoundRecord),
     NoteConsumer(NodeName, Seq),
     NotePeer(String, NodeName),
@@ -59,7 +59,7 @@ pub(crate) enum StoreReply {
         journal: JournalId,
     },
     Piece {
-        link: LinkId,
+        asker: Asker,
         piece: Result<Readings, String>,
     },
     /// The file turned out damaged while running: begin the session anew, which moves it aside.
@@ -195,14 +195,14 @@ impl Worker {
         match command {
             StoreCommand::Append(pack) => self.append(pack),
             StoreCommand::Take(pieces) => pieces.iter().for_each(|readings| self.take(readings)),
-            StoreCommand::Read { link, after, max } => {
+            StoreCommand::Read { asker, after, max } => {
                 let piece = self.store.read_own(after, max);
                 if let Err(error) = &piece
                     && error.is_damage()
                 {
                     self.fail(error);
                 }
-                self.reply(StoreReply::Piece { link, piece: piece.map_err(|error| error.to_string()) });
+                self.reply(StoreReply::Piece { asker, piece: piece.map_err(|error| error.to_string()) });
             }
             StoreCommand::AddRound(round) => self.note(|store| store.add_round(&round)),
             StoreCommand::NoteConsumer(name, seq) => {

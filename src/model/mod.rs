@@ -6,6 +6,7 @@ mod message;
 mod reading;
 mod ring;
 mod round;
+mod sink;
 mod time;
 
 pub use clock::{CLOCK_IS_SET_FROM, ClockLink, ClockMark, ClockSample, Dated, TimeSource};
@@ -14,7 +15,8 @@ pub use message::{Body, Message, PollRequest, Readings};
 pub use reading::{Channel, ChannelIx, ErrReason, Pack, Reading, Value};
 pub use ring::{
     Claim, ClaimAnswer, Cursor, Member, MemberId, Outcome, Piece, RING_MEMBERS_MAX, RingId, RingState,
-    TOKEN_MAX_BYTES, TOKEN_PIECES_MAX, Token, TokenAck, Who,
+    Roster, TOKEN_MAX_BYTES, TOKEN_PIECES_MAX, Token, TokenAck, Who,
 };
 pub use round::RoundRecord;
+pub use sink::{SinkPart, SinkPlace};
 pub use time::{Instant, Now, WallTime};

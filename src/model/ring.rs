@@ -1,5 +1,6 @@
 //! What members of a token ring say to one another: the token, and the messages that keep it going round.
 
+use std::ops::Deref;
 use std::sync::Arc;
 
 use super::{JournalId, LifeId, NodeName, Seq};
@@ -51,6 +52,63 @@ pub struct Member {
     pub joined: u64,
 }
 
+/// All members, in the order of their turns. Cheap to pass on, for from one hop to the next they hardly ever change: it
+/// keeps the text by which they came, so that they are neither read nor written anew.
+#[derive(Clone, Debug, Default)]
+pub struct Roster {
+    members: Arc<[Member]>,
+    text: Option<Arc<str>>,
+}
+
+impl Roster {
+    /// Members as they were read from `text`.
+    pub fn read(members: Vec<Member>, text: &str) -> Self {
+        Self { members: members.into(), text: Some(text.into()) }
+    }
+
+    /// The text by which they came, if they are still those.
+    pub fn text(&self) -> Option<&str> {
+        self.text.as_deref()
+    }
+
+    /// Takes one in at this place, or at the end.
+    pub fn insert(&mut self, place: usize, member: Member) {
+        let mut members = self.members.to_vec();
+        members.insert(place.min(members.len()), member);
+        *self = members.into();
+    }
+
+    /// Takes one out.
+    pub fn remove(&mut self, place: usize) -> Option<Member> {
+        let removed = self.members.get(place)?.clone();
+        let others = self.members.iter().enumerate().filter(|(at, _)| *at != place);
+        *self = others.map(|(_, member)| member.clone()).collect::<Vec<_>>().into();
+        Some(removed)
+    }
+}
+
+impl From<Vec<Member>> for Roster {
+    fn from(members: Vec<Member>) -> Self {
+        Self { members: members.into(), text: None }
+    }
+}
+
+impl Deref for Roster {
+    type Target = [Member];
+    fn deref(&self) -> &[Member] {
+        &self.members
+    }
+}
+
+/// By the members alone.
+impl PartialEq for Roster {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.members, &other.members) || self.members == other.members
+    }
+}
+
+impl Eq for Roster {}
+
 /// What the acting sink wants of one member: a poll that the token carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cursor {
@@ -99,7 +157,7 @@ pub struct Token {
     /// `seq` when it last carried something or somebody had something to say: after a whole rotation it may rest.
     pub busy: u64,
     /// All members, in the order of their turns.
-    pub members: Vec<Member>,
+    pub members: Roster,
     /// The journal of the member that collects.
     pub sink: Option<JournalId>,
     /// What the sink wants of each member.

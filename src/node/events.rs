@@ -11,7 +11,7 @@ use super::{TEXT_MAX_CHARS, head};
 use crate::model::{
     BootId, ClockLink, ClockMark, JournalId, Message, NodeName, Pack, Readings, RoundRecord, Seq,
 };
-use crate::proto::{LinkId, PeerIx, PrimaryReport};
+use crate::proto::{LinkId, PeerIx, PollOrder, PrimaryReport, RingReport, StandbyReport};
 use crate::wire::WireError;
 
 /// What a node is at its start: what the store knows, and its role.
@@ -40,6 +40,10 @@ pub enum Role {
     Secondary,
     /// Polls others and collects from them.
     Primary(PollConfig),
+    /// Does as a primary does while those before it in the order of sinks are dead.
+    Standby(StandbyPart),
+    /// One of those among whom a token goes round.
+    Ring(RingPart),
 }
 
 /// How a primary polls.
@@ -53,10 +57,56 @@ pub struct PollConfig {
     pub poll_interval: Duration,
     /// A round is over after this at the latest.
     pub deadline: Duration,
+    /// In what order a round asks them.
+    pub order: PollOrder,
     /// The last round's number.
     pub last_round: u64,
     /// For jitter.
     pub seed: u64,
+}
+
+/// A standby of a primary.
+#[derive(Clone, Debug)]
+pub struct StandbyPart {
+    /// How it polls when it is its turn.
+    pub poll: PollConfig,
+    /// The addresses of those before it in the order of sinks, the primary first, each with the node last seen there.
+    pub before: Vec<(String, Option<NodeName>)>,
+    /// It collects when none of them did for so long.
+    pub standby_after: Duration,
+}
+
+/// A node's part in a token ring.
+#[derive(Clone, Debug)]
+pub struct RingPart {
+    /// The addresses of all nodes, this one among them, each with the node last seen there: the same list in the same
+    /// order on every node.
+    pub peers: Vec<(String, Option<NodeName>)>,
+    /// What the store holds of each journal.
+    pub cursors: BTreeMap<JournalId, Seq>,
+    /// Place among those that collect: 0 is the sink, then come the standbys; `None` never collects.
+    pub sink_rank: Option<u8>,
+    /// Makes the token at once instead of waiting for one.
+    pub makes_token: bool,
+    /// How long an idle token takes for a rotation.
+    pub token_hold: Duration,
+    /// Least time between two rounds.
+    pub round_interval: Duration,
+    /// A standby takes the sink's place when there was none for so long.
+    pub standby_after: Duration,
+    /// The last round's number.
+    pub last_round: u64,
+    /// For the name of this life and for jitter. Two lives must not have one seed.
+    pub seed: u64,
+}
+
+/// Who asks for a piece of the own journal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asker {
+    /// A poll on this link.
+    Link(LinkId),
+    /// The ring, for its token.
+    Ring,
 }
 
 /// What happened.
@@ -103,8 +153,8 @@ pub enum Input {
     Appended(Seq),
     /// What an [`Output::Read`] gave; or the store's words.
     Piece {
-        /// The link that asked.
-        link: LinkId,
+        /// Who asked.
+        asker: Asker,
         /// The piece.
         piece: Result<Readings, String>,
     },
@@ -144,8 +194,8 @@ pub enum Output {
     SendStatus(LinkId, Message),
     /// Read from the own journal; answer with [`Input::Piece`].
     Read {
-        /// The link that asks.
-        link: LinkId,
+        /// Who asks.
+        asker: Asker,
         /// Send what comes after this.
         after: Seq,
         /// At most so many.
@@ -181,6 +231,17 @@ pub enum Output {
 pub enum Report {
     /// From the polling.
     Primary(PrimaryReport),
+    /// From the standing by.
+    Standby(StandbyReport),
+    /// From the ring.
+    Ring(RingReport),
+    /// A token brought readings that are not what stands on them: they are asked for again.
+    Piece {
+        /// Whose readings.
+        journal: JournalId,
+        /// What is wrong.
+        why: String,
+    },
     /// A script's first messages on its link.
     Foreign {
         /// Who.
@@ -213,8 +274,10 @@ impl Report {
     pub fn is_warning(&self) -> bool {
         match self {
             Report::Primary(report) => report.is_warning(),
+            Report::Standby(report) => report.is_warning(),
+            Report::Ring(report) => report.is_warning(),
             Report::Foreign { .. } => false,
-            Report::Offence { .. } | Report::Complaint { .. } => true,
+            Report::Piece { .. } | Report::Offence { .. } | Report::Complaint { .. } => true,
         }
     }
 }
@@ -223,6 +286,11 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Report::Primary(report) => report.fmt(f),
+            Report::Standby(report) => report.fmt(f),
+            Report::Ring(report) => report.fmt(f),
+            Report::Piece { journal, why } => {
+                write!(f, "the token brought readings of journal {journal} that are refused: {why}")
+            }
             Report::Foreign { from, message, readings } => {
                 write!(f, "{from}: {} ({readings} readings)", head(&message.to_string(), TEXT_MAX_CHARS))
             }

@@ -10,11 +10,11 @@ use std::time::Duration;
 use core::net::IpAddr;
 use tempfile::TempDir;
 
-use super::{Input, Node, NodeConfig, Output, PollConfig, Role, for_seeds, name};
+use super::{Asker, Input, Node, NodeConfig, Output, PollConfig, Role, for_seeds, name};
 use crate::model::{
     BootId, Channel, ClockMark, Instant, JournalId, Message, NodeName, Pack, TimeSource, WallTime,
 };
-use crate::proto::{LinkId, PeerIx};
+use crate::proto::{LinkId, PeerIx, PollOrder};
 use crate::store::{Check, OpenParams, Store};
 use crate::wire::{LineDecoder, encode};
 
@@ -22,6 +22,8 @@ use crate::wire::{LineDecoder, encode};
 mod check;
 #[path = "world_clock_machine_tests.rs"]
 mod machine;
+#[path = "world_clock_ring_tests.rs"]
+mod ring;
 
 use check::Fact;
 use machine::{Clocks, Keeper, SECOND};
@@ -276,6 +278,7 @@ impl World {
                 cursors: cursors.collect(),
                 poll_interval: self.poll_interval,
                 deadline: self.poll_interval / 2,
+                order: PollOrder::AtOnce,
                 last_round: store.last_round(),
                 seed: 7,
             })
@@ -395,9 +398,9 @@ impl World {
             Output::Send(link, message) | Output::SendStatus(link, message) => {
                 return self.send(at, link, &message);
             }
-            Output::Read { link, after, max } => {
+            Output::Read { asker: Asker::Link(link), after, max } => {
                 let piece = store.read_own(after, max).map_err(|error| error.to_string());
-                return self.tell(at, Input::Piece { link, piece });
+                return self.tell(at, Input::Piece { asker: Asker::Link(link), piece });
             }
             Output::Take(readings) => assert!(!store.take(&readings, now.wall).unwrap().early),
             Output::AddRound(round) => store.add_round(&round).unwrap(),
@@ -411,7 +414,7 @@ impl World {
                 store.note_link(&node, journal, &link).unwrap();
                 host.new_facts.push(Fact::Link(boot, journal, link));
             }
-            Output::Append(_) | Output::Report(_) => return,
+            Output::Append(_) | Output::Report(_) | Output::Read { asker: Asker::Ring, .. } => return,
         }
         self.commit_soon(at);
     }

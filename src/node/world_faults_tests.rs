@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Event, World, ip, trace};
 use crate::node::Input;
-use crate::proto::LinkId;
+use crate::proto::{LinkId, PollOrder};
 
 use super::net::End;
 
@@ -13,6 +13,8 @@ use super::net::End;
 pub(in crate::node) struct Plan {
     pub(super) hosts: usize,
     pub(super) primaries: usize,
+    /// The second of two primaries, and those after it, stand by for those before them.
+    pub(super) has_standbys: bool,
     pub(super) has_twins: bool,
     pub(super) polls_itself: bool,
     pub(super) has_two_ways: bool,
@@ -20,6 +22,7 @@ pub(in crate::node) struct Plan {
     /// Most readings in one read.
     pub(super) piece_max: u32,
     pub(super) poll_interval: Duration,
+    pub(super) order: PollOrder,
     pub(super) deadline: Duration,
     pub(super) delay_ms_max: u64,
     pub(super) commit_ms_max: u64,
@@ -95,6 +98,8 @@ impl Plan {
         Self {
             hosts: primaries + rng.usize(1..4),
             primaries,
+            // No draw of its own: the other worlds stay what they were.
+            has_standbys: primaries > 1 && poll_ms.is_multiple_of(2),
             has_twins: rng.u8(0..5) == 0,
             polls_itself: rng.u8(0..5) == 0,
             has_two_ways: rng.u8(0..6) == 0,
@@ -109,6 +114,25 @@ impl Plan {
             faults_for: Duration::from_secs(rng.u64(5..25)),
             fault_every_ms: rng.u64(100..2_500),
             faults,
+            order: if rng.u8(0..3) == 0 { PollOrder::InTurn } else { PollOrder::AtOnce },
+        }
+    }
+
+    /// A swift network without faults of its own, in which all sinks but the first stand by.
+    pub(super) fn of_standbys(sinks: usize, sources: usize, rng: &mut fastrand::Rng) -> Self {
+        let calm = Self { hosts: sinks + sources, primaries: sinks, has_standbys: true, ..Self::draw(rng) };
+        Self {
+            has_twins: false,
+            polls_itself: false,
+            has_two_ways: false,
+            backlog: 10,
+            poll_interval: Duration::from_secs(1),
+            deadline: Duration::from_millis(500),
+            delay_ms_max: 5,
+            commit_ms_max: 20,
+            store_ms_max: 5,
+            micros_per_byte: 0,
+            ..calm
         }
     }
 
@@ -201,8 +225,13 @@ impl World {
     fn part(&mut self) {
         let (one, other) = (self.any_host(), self.any_host());
         let pair = (one.min(other), one.max(other));
-        self.blocked.insert(pair);
         self.for_a_while(Trouble::Partition(pair.0, pair.1));
+        self.cut(pair);
+    }
+
+    /// Two hosts cannot reach one another; the lower comes first.
+    pub(super) fn cut(&mut self, (one, other): (usize, usize)) {
+        self.blocked.insert((one, other));
         for connection in self.connections.values_mut() {
             let [near, far] = [connection.ends[0].host, connection.ends[1].host];
             let is_hit = [(Some(one), Some(other)), (Some(other), Some(one))].contains(&(near, far));
@@ -211,6 +240,15 @@ impl World {
     }
 
     fn crash(&mut self, host: usize) {
+        if self.hosts[host].running.is_some() {
+            self.stop(host);
+            let time = self.millis(20, 6_000);
+            self.schedule(time, Event::Start(host));
+        }
+    }
+
+    /// A host is gone, until somebody starts it.
+    pub(super) fn stop(&mut self, host: usize) {
         let Some(running) = self.hosts[host].running.take() else { return };
         self.hosts[host].disk.crash();
         for (id, side) in running.links.into_values() {
@@ -222,8 +260,6 @@ impl World {
                 self.forget_if_over(id);
             }
         }
-        let time = self.millis(20, 6_000);
-        self.schedule(time, Event::Start(host));
     }
 
     fn flash(&mut self) {

@@ -7,14 +7,16 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use super::contract::Machine;
 use super::{LinkId, PeerIx};
 use crate::model::{
-    Body, Instant, JournalId, LifeId, Member, MemberId, Now, Piece, RING_MEMBERS_MAX, RingId, Seq, Token, Who,
+    Body, Instant, JournalId, LifeId, MemberId, Now, Piece, RING_MEMBERS_MAX, RingId, Roster, Seq, Token, Who,
 };
 
 mod cargo;
 mod claim;
 mod config;
+mod dates;
 mod defect;
 mod gap;
 mod hop;
@@ -27,6 +29,7 @@ mod turn;
 use cargo::Cargo;
 use claim::Claiming;
 pub use config::{RingConfig, RingOutput};
+use dates::Dates;
 use defect::{Defect, Planted};
 use gap::Gap;
 use hop::{Handing, Hops};
@@ -82,8 +85,10 @@ pub struct Ring {
     latest: (RingId, u64),
     latest_at: Instant,
     /// The members by the last token, while this node is one of them.
-    members: Vec<Member>,
+    members: Roster,
     is_member: bool,
+    /// Whose sink collects, by the last token that was here.
+    acting: Option<JournalId>,
     rotations: VecDeque<Duration>,
     visited_at: Option<Instant>,
     hops: Hops,
@@ -91,6 +96,9 @@ pub struct Ring {
     gap: Gap,
     cargo: Cargo,
     collector: Collector,
+    /// How many tokens came here, and ring and number of the last, as it was when it came.
+    visits: (u64, RingId, u64),
+    dates: Dates,
     /// The last odd finding that was told.
     told: Option<RingReport>,
     rng: fastrand::Rng,
@@ -118,14 +126,17 @@ impl Ring {
             taken: Default::default(),
             latest: Default::default(),
             latest_at: now,
-            members: Vec::new(),
+            members: Roster::default(),
             is_member: false,
+            acting: None,
             rotations: VecDeque::new(),
             visited_at: None,
             hops: Hops::default(),
             relays: Relays::default(),
             cargo: Cargo::new(config.last),
             collector,
+            visits: Default::default(),
+            dates: Dates::default(),
             told: None,
             rng,
             planted: Planted::default(),
@@ -218,6 +229,7 @@ impl Ring {
             (self.relays.next_deadline(), "a token that is passed on"),
             (self.gap_deadline(), "a look for the absent"),
             (self.cargo.deadline(), "the own journal is read again"),
+            (self.dates_deadline(), "a look at a member's clock"),
         ];
         let others = others.into_iter().filter_map(|(at, why)| Some((at?, why)));
         others.chain([state]).min_by_key(|(at, _)| *at)
@@ -244,6 +256,7 @@ impl Ring {
             _ => {}
         }
         self.look_for_absent(now.mono);
+        self.meet_next(now.mono);
     }
 
     /// The next thing to carry out.
@@ -297,6 +310,7 @@ impl Ring {
     /// Nothing can be said to this address at present: whatever waits for it goes another way.
     fn unreachable(&mut self, now: Now, ix: PeerIx, why: &str) {
         self.gap_failed(now.mono, ix);
+        self.meeting_failed(now.mono, ix);
         for (asker, ack) in self.relays.failed(ix) {
             self.links.answer(asker, Body::TokenAck(ack));
         }
@@ -311,6 +325,23 @@ impl Ring {
         if let Some(read) = self.cargo.read() {
             self.links.outputs.push_back(RingOutput::Read { after: read.after, max: read.max });
         }
+    }
+}
+
+impl Machine for Ring {
+    type Output = RingOutput;
+    fn handle_timeout(&mut self, now: Now) {
+        Ring::handle_timeout(self, now);
+    }
+    fn poll_timeout(&self) -> Option<(Instant, &'static str)> {
+        Ring::poll_timeout(self)
+    }
+    fn poll_output(&mut self) -> Option<RingOutput> {
+        Ring::poll_output(self)
+    }
+    fn outputs_max(&self) -> usize {
+        // A skip and a claim to every listed address, each over a link made anew; a full token's pieces; a few words.
+        6 * self.links.len() + crate::model::TOKEN_PIECES_MAX + 32
     }
 }
 

@@ -156,7 +156,7 @@ impl Secondary {
 
     /// Notes each move of a consumer. One that goes back has lost its store, or there are two of one name: the lower
     /// place is what may still be wanted, and retention goes by it.
-    fn note(&mut self, name: NodeName, taken: Seq) {
+    pub fn note(&mut self, name: NodeName, taken: Seq) {
         let known = self.consumers.get(&name).copied();
         let is_news = known != Some(taken);
         if is_news && (known.is_some() || self.consumers.len() < CONSUMERS_MAX) {

@@ -10,9 +10,10 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::clock::{RawClock, RawMark};
-use super::{WireError, ring, senml};
+use super::ring::{self, RawToken};
+use super::{WireError, pong, senml};
 use crate::model::{
-    Body, BootId, ClockSample, JournalId, Message, NodeName, Pack, PollRequest, Readings, Seq, WallTime,
+    Body, BootId, JournalId, Message, NodeName, Pack, PollRequest, Readings, Roster, Seq, WallTime,
 };
 
 /// The keys that a node understands, for the reply to one that it does not.
@@ -46,10 +47,12 @@ struct RawEnvelope<'a, V> {
 }
 
 /// Reads one JSON text. `Err(Err(why))`: it is no JSON at all.
-pub(super) fn decode(line: &[u8]) -> Result<Message, Result<WireError, String>> {
+///
+/// `roster` has the members of the last token that came the same way.
+pub(super) fn decode(line: &[u8], roster: &mut Roster) -> Result<Message, Result<WireError, String>> {
     let text = str::from_utf8(line).map_err(|error| Err(error.to_string()))?;
     if text.starts_with('{') {
-        if let Some(message) = decode_readings(text) {
+        if let Some(message) = decode_at_once(text, roster) {
             return Ok(message);
         }
         if let Ok(raw) = serde_json::from_str::<RawEnvelope<'_, &RawValue>>(text)
@@ -64,19 +67,28 @@ pub(super) fn decode(line: &[u8]) -> Result<Message, Result<WireError, String>> 
     }
 }
 
-/// READINGS in one pass over their text, which is most of what a sink reads. `None` for anything else, and for what is
-/// wrong in any way: then it is read step by step, to say what.
-fn decode_readings(text: &str) -> Option<Message> {
+/// What is large, READINGS and TOKEN, in one pass over its text. `None` for anything else, and for what is wrong in any
+/// way: then it is read step by step, to say what.
+fn decode_at_once(text: &str, roster: &mut Roster) -> Option<Message> {
     const HEAD_MAX_BYTES: usize = 256;
     let head = text.as_bytes().get(..HEAD_MAX_BYTES).unwrap_or(text.as_bytes());
-    static KEY: LazyLock<Finder<'_>> = LazyLock::new(|| Finder::new("\"READINGS\""));
-    KEY.find(head)?;
-    let raw: RawEnvelope<'_, RawReadings> = serde_json::from_str(text).ok()?;
-    let readings = |key: &str, value: Option<RawReadings>, _: &str| match value {
-        Some(raw) if key == "READINGS" => raw.check().map(Body::Readings),
+    static READINGS: LazyLock<Finder<'_>> = LazyLock::new(|| Finder::new("\"READINGS\""));
+    static TOKEN: LazyLock<Finder<'_>> = LazyLock::new(|| Finder::new("\"TOKEN\""));
+    if READINGS.find(head).is_some() {
+        let raw: RawEnvelope<'_, RawReadings> = serde_json::from_str(text).ok()?;
+        let readings = |key: &str, value: Option<RawReadings>, _: &str| match value {
+            Some(raw) if key == "READINGS" => raw.check().map(Body::Readings),
+            _ => Err(String::new()),
+        };
+        return raw.into_message(readings).ok();
+    }
+    TOKEN.find(head)?;
+    let raw: RawEnvelope<'_, RawToken<'_>> = serde_json::from_str(text).ok()?;
+    let token = |key: &str, value: Option<RawToken<'_>>, _: &str| match value {
+        Some(raw) if key == "TOKEN" => raw.check(roster).map(|token| Body::Token(Box::new(token))),
         _ => Err(String::new()),
     };
-    raw.into_message(readings).ok()
+    raw.into_message(token).ok()
 }
 
 fn bare(body: Body) -> Message {
@@ -120,7 +132,7 @@ fn body(key: &str, value: Option<&RawValue>, id: &str) -> Result<Body, WireError
         "STATUS" if text == "null" => Ok(Body::StatusRequest),
         "STATUS" => serde_json::from_str(text).map(Body::Status).map_err(|e| bad("STATUS")(e.to_string())),
         "PING" => Ok(Body::Ping),
-        "PONG" => pong(text).map(Body::Pong).map_err(bad("PONG")),
+        "PONG" => pong::decode(text).map(|(clock, sink)| Body::Pong(clock, sink)).map_err(bad("PONG")),
         "ERROR" => {
             let fault: Fault = serde_json::from_str(text).unwrap_or_default();
             Ok(Body::Error { re: fault.re, text: fault.text })
@@ -174,15 +186,6 @@ struct RawReadings {
     mark: Option<RawMark>,
     #[serde(deserialize_with = "senml::deserialize_pack")]
     pack: Pack,
-}
-
-/// A `PONG` with a `clock` in its value, or with anything else, as older nodes and scripts send it.
-fn pong(text: &str) -> Result<Option<ClockSample>, String> {
-    #[derive(Deserialize)]
-    struct RawPong {
-        clock: RawClock,
-    }
-    serde_json::from_str(text).ok().map(|RawPong { clock }| clock.check()).transpose()
 }
 
 /// Reads the value of READINGS.
@@ -239,17 +242,16 @@ pub fn encode(message: &Message, sent: WallTime, out: &mut Vec<u8>) {
 }
 
 fn encode_body(body: &Body, out: &mut Vec<u8>) {
-    if let Some((key, value)) = ring::encode(body) {
+    if let Some(key) = ring::key_of(body) {
         append_text(out, format_args!("\"key\":\"{key}\",\"value\":"));
-        // A token with a piece that is no JSON is nobody's: its receiver says so, and the sender skips it.
-        return out.extend_from_slice(value.as_deref().unwrap_or(b"null"));
+        return ring::encode_value(body, out);
     }
     let key = match body {
         Body::Poll(_) => "POLL",
         Body::Readings(_) => "READINGS",
         Body::StatusRequest | Body::Status(_) => "STATUS",
         Body::Ping => "PING",
-        Body::Pong(_) => "PONG",
+        Body::Pong(..) => "PONG",
         Body::Error { .. } => "ERROR",
         Body::Unknown { key } => key,
         _ => "FOREIGN",
@@ -273,10 +275,11 @@ fn encode_body(body: &Body, out: &mut Vec<u8>) {
             append_json(out, text.as_str());
             out.push(b'}');
         }
-        Body::Pong(Some(clock)) => {
-            out.extend_from_slice(b",\"value\":{\"clock\":");
-            append_json(out, &RawClock::from(clock));
-            out.push(b'}');
+        Body::Pong(clock, sink) => {
+            if let Some(value) = pong::value(clock.as_ref(), *sink) {
+                out.extend_from_slice(b",\"value\":");
+                append_json(out, &value);
+            }
         }
         _ => {}
     }
@@ -327,13 +330,13 @@ fn field(out: &mut Vec<u8>, name: &str, text: &str) {
 }
 
 /// Writing to a `Vec` cannot fail.
-fn append_text(out: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
+pub(super) fn append_text(out: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
     let written = out.write_fmt(text);
     debug_assert!(written.is_ok());
 }
 
 /// Writing to a `Vec` cannot fail, and none of the values has a map with keys that are no strings.
-fn append_json(out: &mut Vec<u8>, value: &(impl serde::Serialize + ?Sized)) {
+pub(super) fn append_json(out: &mut Vec<u8>, value: &(impl serde::Serialize + ?Sized)) {
     let written = serde_json::to_writer(out, value);
     debug_assert!(written.is_ok());
 }

@@ -3,7 +3,7 @@
 use memchr::memchr2;
 
 use super::{WireError, envelope, excerpt};
-use crate::model::Message;
+use crate::model::{Message, Roster};
 
 /// Longest line, in bytes. A poll's answer is made to fit it.
 pub const LINE_MAX_BYTES: usize = 1 << 20;
@@ -15,6 +15,8 @@ const KEEP_CAPACITY_BYTES: usize = 0;
 #[derive(Debug, Default)]
 pub struct LineDecoder {
     partial: Vec<u8>,
+    /// The members of the last token.
+    roster: Roster,
 }
 
 impl LineDecoder {
@@ -36,10 +38,10 @@ impl LineDecoder {
                 if head.iter().all(u8::is_ascii_whitespace) {
                     continue;
                 }
-                return Some(read_line(head));
+                return Some(read_line(head, &mut self.roster));
             }
             self.partial.extend_from_slice(head);
-            let message = read_line(&self.partial);
+            let message = read_line(&self.partial, &mut self.roster);
             self.partial.clear();
             self.partial.shrink_to(KEEP_CAPACITY_BYTES);
             return Some(message);
@@ -69,8 +71,8 @@ impl LineDecoder {
     }
 }
 
-fn read_line(line: &[u8]) -> Result<Message, WireError> {
-    envelope::decode(line)
+fn read_line(line: &[u8], roster: &mut Roster) -> Result<Message, WireError> {
+    envelope::decode(line, roster)
         .map_err(|error| error.unwrap_or_else(|why| WireError::NotJson { why, excerpt: excerpt(line) }))
 }
 

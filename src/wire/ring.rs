@@ -2,14 +2,16 @@
 
 mod token;
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
-use super::envelope::{decode_readings_value, encode_readings_value};
+use super::envelope::{append_json, decode_readings_value, encode_readings_value};
 use crate::model::{
     Body, Claim, ClaimAnswer, JournalId, LifeId, MemberId, NodeName, Outcome, Piece, Readings, RingId,
     RingState, TokenAck, Who,
 };
-use token::RawToken;
+pub(super) use token::RawToken;
 
 /// Keys of the messages in this file.
 pub(super) const KEYS: [&str; 6] = ["TOKEN", "TOKEN_ACK", "CLAIM", "CLAIM_ANSWER", "RING", "RING_ANSWER"];
@@ -17,16 +19,17 @@ pub(super) const KEYS: [&str; 6] = ["TOKEN", "TOKEN_ACK", "CLAIM", "CLAIM_ANSWER
 /// No ring comes so far: at a million changes a second it is 142 years. Leaves room for sums.
 const COUNT_MAX: u64 = 1 << 52;
 
-/// Makes readings a piece for a token. Their `clock` stays behind: a token takes its time, and nobody knows how long.
+/// Makes readings a piece for a token. What goes with them of clocks holds for the moment when it was said, however long
+/// the token takes; of an exchange it says nothing.
 pub fn seal_piece(readings: &Readings) -> Piece {
     let mut bytes = Vec::new();
-    encode_readings_value(&Readings { re: String::new(), clock: None, ..readings.clone() }, &mut bytes);
+    encode_readings_value(&Readings { re: String::new(), ..readings.clone() }, &mut bytes);
     Piece {
         journal: readings.journal,
         after: readings.after,
         through: readings.through(),
-        // What the encoder writes is UTF-8; should it ever not be, the sink refuses an empty piece and asks again.
-        text: String::from_utf8(bytes).unwrap_or_default().into(),
+        // What the encoder writes is UTF-8; should it ever not be, the sink refuses the piece and asks again.
+        text: String::from_utf8(bytes).unwrap_or_else(|_| "null".to_owned()).into(),
     }
 }
 
@@ -52,14 +55,14 @@ pub fn open_piece(piece: &Piece) -> Result<Readings, String> {
 pub(super) fn decode(key: &str, text: &str) -> Option<(&'static str, Result<Body, String>)> {
     let key = KEYS.into_iter().find(|known| *known == key)?;
     let body = match key {
-        "TOKEN" => {
-            read::<RawToken<'_>>(text).and_then(RawToken::check).map(|token| Body::Token(Box::new(token)))
-        }
-        "TOKEN_ACK" => read::<RawAck>(text).and_then(RawAck::check).map(Body::TokenAck),
-        "CLAIM" => read::<RawClaim>(text).and_then(RawClaim::check).map(Body::Claim),
-        "CLAIM_ANSWER" => read::<RawAnswer>(text).and_then(RawAnswer::check).map(Body::ClaimAnswer),
-        "RING" => read::<RawState>(text).and_then(RawState::check).map(Body::RingQuery),
-        _ => read::<RawState>(text).and_then(RawState::check).map(Body::RingAnswer),
+        "TOKEN" => read::<RawToken<'_>>(text)
+            .and_then(RawToken::check_anew)
+            .map(|token| Body::Token(Box::new(token))),
+        "TOKEN_ACK" => read::<RawAck<'_>>(text).and_then(RawAck::check).map(Body::TokenAck),
+        "CLAIM" => read::<RawClaim<'_>>(text).and_then(RawClaim::check).map(Body::Claim),
+        "CLAIM_ANSWER" => read::<RawAnswer<'_>>(text).and_then(RawAnswer::check).map(Body::ClaimAnswer),
+        "RING" => read::<RawState<'_>>(text).and_then(RawState::check).map(Body::RingQuery),
+        _ => read::<RawState<'_>>(text).and_then(RawState::check).map(Body::RingAnswer),
     };
     Some((key, body))
 }
@@ -68,71 +71,100 @@ fn read<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, String> {
     serde_json::from_str(text).map_err(|error| error.to_string())
 }
 
-/// The key and the value of a body that is a ring's.
-pub(super) fn encode(body: &Body) -> Option<(&'static str, Result<Vec<u8>, serde_json::Error>)> {
+/// The key of a body that is a ring's.
+pub(super) fn key_of(body: &Body) -> Option<&'static str> {
     Some(match body {
-        Body::Token(token) => ("TOKEN", RawToken::of(token).and_then(|raw| serde_json::to_vec(&raw))),
-        Body::TokenAck(ack) => ("TOKEN_ACK", serde_json::to_vec(&RawAck::from(ack))),
-        Body::Claim(claim) => ("CLAIM", serde_json::to_vec(&RawClaim::from(claim))),
-        Body::ClaimAnswer(answer) => ("CLAIM_ANSWER", serde_json::to_vec(&RawAnswer::from(answer))),
-        Body::RingQuery(state) => ("RING", serde_json::to_vec(&RawState::from(state))),
-        Body::RingAnswer(state) => ("RING_ANSWER", serde_json::to_vec(&RawState::from(state))),
+        Body::Token(_) => "TOKEN",
+        Body::TokenAck(_) => "TOKEN_ACK",
+        Body::Claim(_) => "CLAIM",
+        Body::ClaimAnswer(_) => "CLAIM_ANSWER",
+        Body::RingQuery(_) => "RING",
+        Body::RingAnswer(_) => "RING_ANSWER",
         _ => return None,
     })
 }
 
-#[derive(Deserialize, Serialize)]
-pub(super) struct RawId {
-    journal: String,
-    life: String,
+/// Appends the value of a body that is a ring's.
+pub(super) fn encode_value(body: &Body, out: &mut Vec<u8>) {
+    match body {
+        Body::Token(token) => token::encode(token, out),
+        Body::TokenAck(ack) => append_json(out, &RawAck::from(ack)),
+        Body::Claim(claim) => append_json(out, &RawClaim::from(claim)),
+        Body::ClaimAnswer(answer) => append_json(out, &RawAnswer::from(answer)),
+        Body::RingQuery(state) | Body::RingAnswer(state) => append_json(out, &RawState::from(state)),
+        _ => {}
+    }
 }
 
 #[derive(Deserialize, Serialize)]
-pub(super) struct RawRing {
+pub(super) struct RawId<'a> {
+    #[serde(borrow)]
+    journal: Cow<'a, str>,
+    #[serde(borrow)]
+    life: Cow<'a, str>,
+}
+
+#[derive(Deserialize, Serialize)]
+pub(super) struct RawRing<'a> {
     epoch: u64,
-    leader: RawId,
+    #[serde(borrow)]
+    leader: RawId<'a>,
 }
 
 #[derive(Deserialize, Serialize)]
-pub(super) struct RawWho {
-    node: String,
-    #[serde(flatten)]
-    id: RawId,
+pub(super) struct RawWho<'a> {
+    #[serde(borrow)]
+    node: Cow<'a, str>,
+    #[serde(borrow)]
+    journal: Cow<'a, str>,
+    #[serde(borrow)]
+    life: Cow<'a, str>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     sink_rank: Option<u8>,
 }
 
 #[derive(Deserialize, Serialize)]
-struct RawAck {
-    ring: RawRing,
+struct RawAck<'a> {
+    #[serde(borrow)]
+    ring: RawRing<'a>,
     seq: u64,
-    outcome: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    by: Option<RawRing>,
+    #[serde(borrow)]
+    outcome: Cow<'a, str>,
+    #[serde(default, skip_serializing_if = "Option::is_none", borrow)]
+    by: Option<RawRing<'a>>,
 }
 
 #[derive(Deserialize, Serialize)]
-struct RawClaim {
-    ring: RawRing,
-    latest: RawRing,
+struct RawClaim<'a> {
+    #[serde(borrow)]
+    ring: RawRing<'a>,
+    #[serde(borrow)]
+    latest: RawRing<'a>,
     latest_seq: u64,
-    who: RawWho,
+    #[serde(borrow)]
+    who: RawWho<'a>,
 }
 
 #[derive(Deserialize, Serialize)]
-struct RawAnswer {
-    ring: RawRing,
+struct RawAnswer<'a> {
+    #[serde(borrow)]
+    ring: RawRing<'a>,
     promised: bool,
     alive: bool,
-    top: RawRing,
-    who: RawWho,
+    #[serde(borrow)]
+    top: RawRing<'a>,
+    #[serde(borrow)]
+    who: RawWho<'a>,
 }
 
 #[derive(Deserialize, Serialize)]
-struct RawState {
-    who: RawWho,
-    ring: RawRing,
-    top: RawRing,
+struct RawState<'a> {
+    #[serde(borrow)]
+    who: RawWho<'a>,
+    #[serde(borrow)]
+    ring: RawRing<'a>,
+    #[serde(borrow)]
+    top: RawRing<'a>,
     members: u32,
 }
 
@@ -145,48 +177,50 @@ pub(super) fn journal(text: &str) -> Result<JournalId, String> {
     text.parse().map_err(|error| format!("journal: {error}"))
 }
 
-impl RawId {
+impl RawId<'_> {
     pub(super) fn check(self) -> Result<MemberId, String> {
         let life: LifeId = self.life.parse().map_err(|error| format!("life: {error}"))?;
         Ok(MemberId { journal: journal(&self.journal)?, life })
     }
 }
 
-impl From<MemberId> for RawId {
+impl From<MemberId> for RawId<'_> {
     fn from(id: MemberId) -> Self {
-        Self { journal: id.journal.to_string(), life: id.life.to_string() }
+        Self { journal: id.journal.to_string().into(), life: id.life.to_string().into() }
     }
 }
 
-impl RawRing {
+impl RawRing<'_> {
     pub(super) fn check(self) -> Result<RingId, String> {
         Ok(RingId { epoch: count("epoch", self.epoch)?, leader: self.leader.check()? })
     }
 }
 
-impl From<RingId> for RawRing {
+impl From<RingId> for RawRing<'_> {
     fn from(ring: RingId) -> Self {
         Self { epoch: ring.epoch, leader: ring.leader.into() }
     }
 }
 
-impl RawWho {
+impl RawWho<'_> {
     pub(super) fn check(self) -> Result<Who, String> {
         let node = NodeName::new(&self.node).map_err(|error| format!("node: {error}"))?;
-        Ok(Who { node, id: self.id.check()?, sink_rank: self.sink_rank })
+        let id = RawId { journal: self.journal, life: self.life }.check()?;
+        Ok(Who { node, id, sink_rank: self.sink_rank })
     }
 }
 
-impl From<&Who> for RawWho {
+impl From<&Who> for RawWho<'_> {
     fn from(who: &Who) -> Self {
-        Self { node: who.node.to_string(), id: who.id.into(), sink_rank: who.sink_rank }
+        let RawId { journal, life } = who.id.into();
+        Self { node: who.node.to_string().into(), journal, life, sink_rank: who.sink_rank }
     }
 }
 
-impl RawAck {
+impl RawAck<'_> {
     fn check(self) -> Result<TokenAck, String> {
         let by = self.by.map(RawRing::check).transpose()?;
-        let outcome = match (self.outcome.as_str(), by) {
+        let outcome = match (&*self.outcome, by) {
             ("taken", _) => Outcome::Taken,
             ("seen", Some(by)) => Outcome::Seen(by),
             ("promised", Some(by)) => Outcome::Promised(by),
@@ -200,7 +234,7 @@ impl RawAck {
     }
 }
 
-impl From<&TokenAck> for RawAck {
+impl From<&TokenAck> for RawAck<'_> {
     fn from(ack: &TokenAck) -> Self {
         let (outcome, by) = match ack.outcome {
             Outcome::Taken => ("taken", None),
@@ -209,25 +243,25 @@ impl From<&TokenAck> for RawAck {
             Outcome::NotHere => ("not_here", None),
             Outcome::Unreachable => ("unreachable", None),
         };
-        Self { ring: ack.ring.into(), seq: ack.seq, outcome: outcome.to_owned(), by: by.map(RawRing::from) }
+        Self { ring: ack.ring.into(), seq: ack.seq, outcome: outcome.into(), by: by.map(RawRing::from) }
     }
 }
 
-impl RawClaim {
+impl RawClaim<'_> {
     fn check(self) -> Result<Claim, String> {
         let latest = (self.latest.check()?, count("latest_seq", self.latest_seq)?);
         Ok(Claim { ring: self.ring.check()?, latest, who: self.who.check()? })
     }
 }
 
-impl From<&Claim> for RawClaim {
+impl From<&Claim> for RawClaim<'_> {
     fn from(claim: &Claim) -> Self {
         let (latest, latest_seq) = claim.latest;
         Self { ring: claim.ring.into(), latest: latest.into(), latest_seq, who: (&claim.who).into() }
     }
 }
 
-impl RawAnswer {
+impl RawAnswer<'_> {
     fn check(self) -> Result<ClaimAnswer, String> {
         Ok(ClaimAnswer {
             ring: self.ring.check()?,
@@ -239,7 +273,7 @@ impl RawAnswer {
     }
 }
 
-impl From<&ClaimAnswer> for RawAnswer {
+impl From<&ClaimAnswer> for RawAnswer<'_> {
     fn from(answer: &ClaimAnswer) -> Self {
         let ClaimAnswer { ring, is_promised, is_alive, top, who } = answer;
         Self {
@@ -252,7 +286,7 @@ impl From<&ClaimAnswer> for RawAnswer {
     }
 }
 
-impl RawState {
+impl RawState<'_> {
     fn check(self) -> Result<RingState, String> {
         Ok(RingState {
             who: self.who.check()?,
@@ -263,7 +297,7 @@ impl RawState {
     }
 }
 
-impl From<&RingState> for RawState {
+impl From<&RingState> for RawState<'_> {
     fn from(state: &RingState) -> Self {
         let RingState { who, ring, top, members } = state;
         Self { who: who.into(), ring: (*ring).into(), top: (*top).into(), members: *members }

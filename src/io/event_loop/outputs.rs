@@ -10,7 +10,7 @@ use crate::io::clock;
 use crate::io::link::{Fate, Link, OUTBOUND_MAX_BYTES};
 use crate::io::store_thread::StoreCommand;
 use crate::model::{Body, Message, Now, Readings, Seq};
-use crate::node::{Input, Node, Output, Report};
+use crate::node::{Asker, Input, Node, Output, Report};
 use crate::proto::{LinkId, PeerIx, PrimaryReport};
 
 /// Reads of the own journal that may wait in the store at once, for all who poll; the others are to ask again later.
@@ -57,7 +57,7 @@ impl EventLoop {
                     }
                 }
                 Output::Connect { peer, address } => self.start_connecting(peer, &address),
-                Output::Read { link, after, max } => self.ask_to_read(now, link, after, max, &mut beside),
+                Output::Read { asker, after, max } => self.ask_to_read(now, asker, after, max, &mut beside),
                 Output::Take(readings) => self.take(now, readings),
                 Output::Append(pack) => self.parts.store.append(pack),
                 Output::AddRound(round) => self.ask_store(now, StoreCommand::AddRound(round)),
@@ -99,13 +99,14 @@ impl EventLoop {
         }
     }
 
-    fn ask_to_read(&mut self, now: Now, link: LinkId, after: Seq, max: u32, beside: &mut Beside<'_>) {
-        let command = StoreCommand::Read { link, after, max };
+    fn ask_to_read(&mut self, now: Now, asker: Asker, after: Seq, max: u32, beside: &mut Beside<'_>) {
+        let command = StoreCommand::Read { asker, after, max };
         if self.reads >= READS_MAX || self.parts.store.send(command).is_err() {
             let piece = Err("the store is behind; ask again later".to_owned());
-            return self.parts.node.handle_input(now, Input::Piece { link, piece });
+            return self.parts.node.handle_input(now, Input::Piece { asker, piece });
         }
         self.reads += 1;
+        let Asker::Link(link) = asker else { return };
         let asking = match beside {
             Some((open, asking)) if *open == link => Some(&mut **asking),
             _ => self.links.get_mut(&link),
@@ -116,7 +117,7 @@ impl EventLoop {
     }
 
     fn tell_people(&mut self, now: Now, report: &Report) {
-        if matches!(report, Report::Primary(_)) {
+        if matches!(report, Report::Primary(_) | Report::Standby(_) | Report::Ring(_)) {
             return log::log!(level(report), "{report}");
         }
         self.tell_of_strangers(now, level(report), report);

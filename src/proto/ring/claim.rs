@@ -145,7 +145,7 @@ impl Ring {
             to: self.who.id,
             pass_on: false,
             busy: 1,
-            members,
+            members: members.into(),
             sink: None,
             cursors: Vec::new(),
             pieces: Vec::new(),

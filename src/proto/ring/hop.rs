@@ -146,8 +146,7 @@ impl Ring {
 
     /// Goes on without the successor, as another ring: should it have the token after all, that one is dead.
     fn skip(&mut self, now: Now, mut token: Box<Token>, skips: u8, why: &str) {
-        if let Some(place) = token.place(token.to) {
-            let member = token.members.remove(place);
+        if let Some(member) = token.place(token.to).and_then(|place| token.members.remove(place)) {
             token.cursors.retain(|cursor| cursor.journal != member.who.id.journal);
             self.report(RingReport::Skipped {
                 address: member.address,

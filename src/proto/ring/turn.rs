@@ -46,6 +46,7 @@ impl Ring {
         if let Some(member) = token.place(self.who.id).and_then(|place| token.members.get(place)) {
             self.own = self.links.find(&member.address).or(self.own);
         }
+        self.visits = (self.visits.0 + 1, token.ring, token.seq);
         self.planted.visited(token.ring, token.seq);
         self.note_rotation(now.mono, token.ring);
         (self.taken, self.latest, self.latest_at) =
@@ -60,6 +61,7 @@ impl Ring {
         } else {
             self.load(&mut token);
         }
+        self.acting = token.sink;
         self.adopt(&token);
         let members = u64::try_from(token.members.len()).unwrap_or(u64::MAX);
         let is_idle = token.seq.saturating_sub(token.busy) >= members;
@@ -114,12 +116,12 @@ impl Ring {
         let came = missing_in(&self.members, &token.members);
         let gone = missing_in(&token.members, &self.members);
         self.report(RingReport::Members { ring: token.ring, members: token.members.len(), came, gone });
-        for member in &token.members {
+        for member in token.members.iter() {
             if let Some(ix) = self.links.find(&member.address) {
                 self.links.note(ix, &member.who.node);
             }
         }
-        self.members.clone_from(&token.members);
+        self.members = token.members.clone();
         self.is_member = true;
         self.find_gap();
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::model::{Claim, ClaimAnswer, Cursor, RingState, TOKEN_MAX_BYTES};
+use crate::model::{Claim, ClaimAnswer, Cursor, Member, RingState, TOKEN_MAX_BYTES};
 use crate::proto::contract::for_seeds;
 
 const PEERS: usize = 4;
@@ -50,7 +50,7 @@ fn token(ring: &Ring, epoch: u64, seq: u64) -> Token {
         to: ring.who.id,
         pass_on: false,
         busy: seq,
-        members: vec![member(0, ring.who.clone()), member(1, far(1))],
+        members: vec![member(0, ring.who.clone()), member(1, far(1))].into(),
         sink: None,
         cursors: Vec::new(),
         pieces: Vec::new(),
@@ -88,9 +88,9 @@ fn tokens_are_judged() {
     assert_eq!(outcomes(&hear(&mut ring, Body::Token(Box::new(smaller)))), [Outcome::Seen(ring_id(3, 1))]);
     let other_life = Token { to: far(0).id, seq: 11, ..first.clone() };
     assert_eq!(outcomes(&hear(&mut ring, Body::Token(Box::new(other_life)))), [Outcome::NotHere]);
-    let twice = Token { members: vec![first.members[0].clone(); 2], seq: 12, ..first.clone() };
+    let twice = Token { members: vec![first.members[0].clone(); 2].into(), seq: 12, ..first.clone() };
     assert_eq!(outcomes(&hear(&mut ring, Body::Token(Box::new(twice)))), [Outcome::NotHere]);
-    let stranger = Token { members: vec![member(1, far(1))], seq: 12, ..first };
+    let stranger = Token { members: vec![member(1, far(1))].into(), seq: 12, ..first };
     assert_eq!(outcomes(&hear(&mut ring, Body::Token(Box::new(stranger)))), [Outcome::NotHere]);
 }
 
@@ -183,9 +183,9 @@ fn random_token(rng: &mut fastrand::Rng, ring: &Ring) -> Token {
         token.to = far(rng.usize(0..PEERS)).id;
     }
     match rng.u8(0..12) {
-        0 => token.members.clear(),
-        1 => token.members.push(member(3, far(3))),
-        2 => token.members.push(member(0, ring.who.clone())),
+        0 => token.members = Roster::default(),
+        1 => token.members.insert(99, member(3, far(3))),
+        2 => token.members.insert(99, member(0, ring.who.clone())),
         _ => {}
     }
     token.sink = [None, Some(JournalId(rng.u64(0..5)))][rng.usize(0..2)];
