@@ -1,6 +1,6 @@
-//! Dating what others measure: a token takes its time, so that nothing is learnt of clocks by what it carries. The acting
-//! sink asks each member itself, one after the other: who it is (so that no clock is taken for another's), and then, on
-//! the link that stands by now, how its clocks are. The four times of that exchange are what a poll and its answer give.
+//! Dating what others measure: a token takes its time, so that its way tells nothing of clocks. The acting sink asks
+//! each member itself, one after the other: who it is (so that no clock is taken for another's), and then, on the link
+//! that stands by now, how its clocks are. The four times of that exchange are what a poll and its answer give.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
