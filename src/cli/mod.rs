@@ -15,6 +15,7 @@ mod parse;
 mod plot;
 mod run;
 mod sensors;
+mod soak;
 mod status;
 
 const ABOUT: &str = "\
@@ -61,6 +62,9 @@ enum Command {
     Status(status::StatusArgs),
     /// Check everything that a node needs on this machine, and say what to do about what is wrong
     Doctor(Box<doctor::DoctorArgs>),
+    /// Run seeds of the simulator, and say which break a rule
+    #[command(hide = true)]
+    Soak(soak::SoakArgs),
     /// Write the completions of a shell to standard output
     #[command(hide = true)]
     Completions(generate::CompletionsArgs),
@@ -92,6 +96,7 @@ pub fn main() -> ExitCode {
         Command::Sensors(args) => sensors::run(&args),
         Command::Status(args) => status::run(&args),
         Command::Doctor(args) => doctor::run(*args),
+        Command::Soak(args) => soak::run_soak(&args),
         Command::Completions(args) => generate::completions(&args),
         Command::Man(args) => generate::man(&args),
     };

@@ -15,7 +15,6 @@
 
 mod backoff;
 mod clock;
-#[cfg(test)]
 pub(crate) mod contract;
 pub mod foreign;
 mod journals;

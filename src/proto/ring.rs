@@ -7,6 +7,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use super::contract::Machine;
 use super::{LinkId, PeerIx};
 use crate::model::{
     Body, Instant, JournalId, LifeId, MemberId, Now, Piece, RING_MEMBERS_MAX, RingId, Roster, Seq, Token, Who,
@@ -93,6 +94,8 @@ pub struct Ring {
     gap: Gap,
     cargo: Cargo,
     collector: Collector,
+    /// How many tokens came here, and ring and number of the last, as it was when it came.
+    visits: (u64, RingId, u64),
     /// The last odd finding that was told.
     told: Option<RingReport>,
     rng: fastrand::Rng,
@@ -129,6 +132,7 @@ impl Ring {
             relays: Relays::default(),
             cargo: Cargo::new(config.last),
             collector,
+            visits: Default::default(),
             told: None,
             rng,
             planted: Planted::default(),
@@ -314,6 +318,23 @@ impl Ring {
         if let Some(read) = self.cargo.read() {
             self.links.outputs.push_back(RingOutput::Read { after: read.after, max: read.max });
         }
+    }
+}
+
+impl Machine for Ring {
+    type Output = RingOutput;
+    fn handle_timeout(&mut self, now: Now) {
+        Ring::handle_timeout(self, now);
+    }
+    fn poll_timeout(&self) -> Option<(Instant, &'static str)> {
+        Ring::poll_timeout(self)
+    }
+    fn poll_output(&mut self) -> Option<RingOutput> {
+        Ring::poll_output(self)
+    }
+    fn outputs_max(&self) -> usize {
+        // A skip and a claim to every listed address, each over a link made anew; a full token's pieces; a few words.
+        6 * self.links.len() + crate::model::TOKEN_PIECES_MAX + 32
     }
 }
 

@@ -4,7 +4,8 @@
 use std::time::Duration;
 
 use super::{Primary, PrimaryOutput};
-use crate::model::{Body, Instant, JournalId, PollRequest};
+use crate::model::{Body, Instant, JournalId, Now, PollRequest};
+use crate::proto::contract::{Machine, polling_outputs_max};
 use crate::proto::journals::UNCOMMITTED_TOTAL_MAX;
 use crate::proto::peer::{Asked, State};
 use crate::proto::{POLL_MAX_READINGS, PeerIx};
@@ -140,5 +141,21 @@ impl Primary {
     pub(super) fn silence(&self) -> Duration {
         const LEAST: Duration = Duration::from_secs(3);
         self.deadline.saturating_mul(4).max(LEAST)
+    }
+}
+
+impl Machine for Primary {
+    type Output = PrimaryOutput;
+    fn handle_timeout(&mut self, now: Now) {
+        Primary::handle_timeout(self, now);
+    }
+    fn poll_timeout(&self) -> Option<(Instant, &'static str)> {
+        Primary::poll_timeout(self)
+    }
+    fn poll_output(&mut self) -> Option<PrimaryOutput> {
+        Primary::poll_output(self)
+    }
+    fn outputs_max(&self) -> usize {
+        polling_outputs_max(self.peers.len())
     }
 }
