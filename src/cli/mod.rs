@@ -16,8 +16,10 @@ mod parse;
 mod plot;
 mod run;
 mod sensors;
+mod simulate;
 mod soak;
 mod status;
+mod words;
 
 const ABOUT: &str = "\
 One binary on every Raspberry Pi of a site: reads its I2C sensors into a durable journal, and
@@ -65,6 +67,8 @@ enum Command {
     Status(status::StatusArgs),
     /// Check everything that a node needs on this machine, and say what to do about what is wrong
     Doctor(Box<doctor::DoctorArgs>),
+    /// Run a whole site in virtual time, with its faults: what would happen, in seconds
+    Simulate(Box<simulate::SimulateArgs>),
     /// Run seeds of the simulator, and say which break a rule
     #[command(hide = true)]
     Soak(soak::SoakArgs),
@@ -100,6 +104,7 @@ pub fn main() -> ExitCode {
         Command::Sensors(args) => sensors::run(&args),
         Command::Status(args) => status::run(&args),
         Command::Doctor(args) => doctor::run(*args),
+        Command::Simulate(args) => simulate::run(&args),
         Command::Soak(args) => soak::run_soak(&args),
         Command::Completions(args) => generate::completions(&args),
         Command::Man(args) => generate::man(&args),
