@@ -194,6 +194,7 @@ pub(super) fn primary(own: (NodeName, JournalId), poll: PollConfig, now: Instant
         cursors: poll.cursors,
         poll_interval: poll.poll_interval,
         deadline: poll.deadline,
+        order: poll.order,
         last_round: poll.last_round,
         seed: poll.seed,
     };

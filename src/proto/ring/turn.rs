@@ -52,6 +52,7 @@ impl Ring {
                 token.members.correct(place, &self.who);
             }
         }
+        self.visits = (self.visits.0 + 1, token.ring, token.seq);
         self.planted.visited(token.ring, token.seq);
         self.note_rotation(now.mono, token.ring);
         (self.taken, self.latest, self.latest_at) =
