@@ -11,6 +11,7 @@ mod doctor;
 mod export;
 mod generate;
 mod init;
+mod merge;
 mod parse;
 mod plot;
 mod run;
@@ -58,6 +59,8 @@ enum Command {
     Plot(plot::PlotArgs),
     /// Write readings as CSV, JSON lines or SenML
     Export(export::ExportArgs),
+    /// Bring data folders into one: a sink's and its standby's, or those of two sinks
+    Merge(merge::MergeArgs),
     /// List the chips that pisink knows, find those on a bus, read them
     Sensors(sensors::SensorsArgs),
     /// Ask a running node how it is
@@ -97,6 +100,7 @@ pub fn main() -> ExitCode {
         Command::Demo(args) => demo::run(&args),
         Command::Plot(args) => plot::run(&args),
         Command::Export(args) => export::run(&args),
+        Command::Merge(args) => merge::run(&args),
         Command::Sensors(args) => sensors::run(&args),
         Command::Status(args) => status::run(&args),
         Command::Doctor(args) => doctor::run(*args),

@@ -22,6 +22,8 @@ use crate::wire::{LineDecoder, encode};
 mod check;
 #[path = "world_clock_machine_tests.rs"]
 mod machine;
+#[path = "world_clock_ring_tests.rs"]
+mod ring;
 
 use check::Fact;
 use machine::{Clocks, Keeper, SECOND};

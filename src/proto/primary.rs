@@ -15,6 +15,7 @@ use crate::model::{
 };
 
 mod asking;
+mod leaving;
 mod report;
 
 pub use asking::PollOrder;
@@ -261,19 +262,6 @@ impl Primary {
     /// The next thing to carry out.
     pub fn poll_output(&mut self) -> Option<PrimaryOutput> {
         self.outputs.pop_front()
-    }
-
-    /// Lets every link go: somebody else collects from now on. What has come so far is still among the outputs.
-    pub fn leave(&mut self) {
-        for ix in (0..self.peers.len()).map(PeerIx) {
-            let link = match self.peers.get(ix.0).map(|peer| peer.state) {
-                None | Some(State::Down { .. }) => continue,
-                Some(State::Connecting { .. }) => None,
-                Some(State::Up { link, .. }) => Some(link),
-            };
-            self.unlink(ix);
-            self.outputs.push_back(PrimaryOutput::Disconnect(ix, link));
-        }
     }
 
     fn peer_timeout(&mut self, now: Now, ix: PeerIx) {

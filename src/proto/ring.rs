@@ -16,6 +16,7 @@ use crate::model::{
 mod cargo;
 mod claim;
 mod config;
+mod dates;
 mod defect;
 mod gap;
 mod hop;
@@ -28,6 +29,7 @@ mod turn;
 use cargo::Cargo;
 use claim::Claiming;
 pub use config::{RingConfig, RingOutput};
+use dates::Dates;
 use defect::{Defect, Planted};
 use gap::Gap;
 use hop::{Handing, Hops};
@@ -96,6 +98,7 @@ pub struct Ring {
     collector: Collector,
     /// How many tokens came here, and ring and number of the last, as it was when it came.
     visits: (u64, RingId, u64),
+    dates: Dates,
     /// The last odd finding that was told.
     told: Option<RingReport>,
     rng: fastrand::Rng,
@@ -133,6 +136,7 @@ impl Ring {
             cargo: Cargo::new(config.last),
             collector,
             visits: Default::default(),
+            dates: Dates::default(),
             told: None,
             rng,
             planted: Planted::default(),
@@ -225,6 +229,7 @@ impl Ring {
             (self.relays.next_deadline(), "a token that is passed on"),
             (self.gap_deadline(), "a look for the absent"),
             (self.cargo.deadline(), "the own journal is read again"),
+            (self.dates_deadline(), "a look at a member's clock"),
         ];
         let others = others.into_iter().filter_map(|(at, why)| Some((at?, why)));
         others.chain([state]).min_by_key(|(at, _)| *at)
@@ -251,6 +256,7 @@ impl Ring {
             _ => {}
         }
         self.look_for_absent(now.mono);
+        self.meet_next(now.mono);
     }
 
     /// The next thing to carry out.
@@ -304,6 +310,7 @@ impl Ring {
     /// Nothing can be said to this address at present: whatever waits for it goes another way.
     fn unreachable(&mut self, now: Now, ix: PeerIx, why: &str) {
         self.gap_failed(now.mono, ix);
+        self.meeting_failed(now.mono, ix);
         for (asker, ack) in self.relays.failed(ix) {
             self.links.answer(asker, Body::TokenAck(ack));
         }

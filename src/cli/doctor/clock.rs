@@ -180,6 +180,7 @@ mod tests {
             peers: Vec::new(),
             poll_interval: interval,
             deadline: interval,
+            standby: None,
             order: PollOrder::AtOnce,
         }
     }

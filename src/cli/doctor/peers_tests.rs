@@ -54,6 +54,7 @@ fn found(peers: &[String]) -> Vec<Finding> {
         peers: peers.to_vec(),
         poll_interval: interval,
         deadline: interval,
+        standby: None,
         order: PollOrder::AtOnce,
     };
     check(&scene)

@@ -209,6 +209,7 @@ mod tests {
             peers: Vec::new(),
             poll_interval: scene.settings.interval,
             deadline: scene.settings.interval,
+            standby: None,
             order: PollOrder::AtOnce,
         };
         let found = judge(20 * GB, 32 * GB, None, &scene.settings);

@@ -6,7 +6,7 @@ use anyhow::Result;
 use clap::ValueEnum;
 
 use super::own_place::Own;
-use super::{RoleName, RunArgs, duration, pick_list, ring};
+use super::{RoleName, RunArgs, duration, pick_list, ring, standby};
 use crate::cli::Usage;
 use crate::cli::config::FileConfig;
 use crate::io::RoleSettings;
@@ -25,9 +25,7 @@ pub(super) fn role(args: &RunArgs, file: &FileConfig, own: &Own) -> Result<RoleS
     for peer in &peers {
         check_peer(peer)?;
     }
-    if role != RoleName::Ring {
-        ring::refuse_flags(args)?;
-    }
+    ring::refuse_flags(role, args)?;
     match role {
         RoleName::Secondary => match peers.first() {
             Some(peer) => Err(Usage(format!(
@@ -36,7 +34,7 @@ pub(super) fn role(args: &RunArgs, file: &FileConfig, own: &Own) -> Result<RoleS
             .into()),
             None => Ok(RoleSettings::Secondary),
         },
-        RoleName::Primary => primary(args, file, peers),
+        RoleName::Primary => primary(args, file, peers, own),
         RoleName::Ring => ring::settings(args, file, peers, own),
     }
 }
@@ -52,7 +50,7 @@ pub(super) fn role_name(args: &RunArgs, file: &FileConfig) -> Result<Option<Role
     args.role.map(Ok).or_else(from_file).transpose()
 }
 
-fn primary(args: &RunArgs, file: &FileConfig, peers: Vec<String>) -> Result<RoleSettings> {
+fn primary(args: &RunArgs, file: &FileConfig, peers: Vec<String>, own: &Own) -> Result<RoleSettings> {
     let poll_interval = duration("poll-interval", args.poll_interval.clone(), file.poll_interval.clone())?
         .unwrap_or(Duration::from_secs(1));
     let deadline =
@@ -63,7 +61,9 @@ fn primary(args: &RunArgs, file: &FileConfig, peers: Vec<String>) -> Result<Role
         ))
         .into());
     }
-    Ok(RoleSettings::Primary { peers, poll_interval, deadline, order: order(args, file)? })
+    let standby = standby::settings(args, file, own)?;
+    let peers = if standby.is_some() { standby::without_own(peers, own) } else { peers };
+    Ok(RoleSettings::Primary { peers, poll_interval, deadline, order: order(args, file)?, standby })
 }
 
 /// In what order a round asks the nodes.

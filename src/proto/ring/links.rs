@@ -107,11 +107,12 @@ impl Links {
         self.peers.get(ix.0).is_some_and(|peer| matches!(peer.link, Link::Up(_)))
     }
 
-    /// Says it on this link, whoever opened it.
-    pub(super) fn answer(&mut self, link: LinkId, body: Body) {
+    /// Says it on this link, whoever opened it; by a message of this id.
+    pub(super) fn answer(&mut self, link: LinkId, body: Body) -> u64 {
         let id = self.next_id;
         self.next_id += 1;
         self.outputs.push_back(RingOutput::Send(link, id, body));
+        id
     }
 
     /// Says it to this one, as soon as a link stands. What cannot be said is lost: everybody who asks has a deadline.
@@ -119,7 +120,8 @@ impl Links {
         let Some(peer) = self.peers.get_mut(ix.0) else { return };
         peer.used_at = now;
         if let Link::Up(link) = peer.link {
-            return self.answer(link, body);
+            self.answer(link, body);
+            return;
         }
         if peer.waiting.len() >= WAITING_MAX {
             peer.waiting.pop_front();

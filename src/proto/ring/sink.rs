@@ -130,6 +130,7 @@ impl Ring {
         token.cursors = others.filter(|journal| *journal != self.who.id.journal).map(cursor).collect();
         self.collector.asked = token.cursors.iter().map(|cursor| cursor.journal).collect();
         self.end_round(now, token);
+        self.see_members(now.mono, token);
     }
 
     /// A visit of the token ends a round, unless the last one was only just now.

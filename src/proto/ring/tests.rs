@@ -6,6 +6,7 @@ use crate::model::{NodeName, Outcome, TokenAck};
 use crate::proto::contract::Watched;
 
 mod calm;
+mod dates;
 mod defects;
 mod faults;
 mod healing;
