@@ -299,8 +299,8 @@ impl RingWorld {
         self.tell(at, Input::LinkUp { link: link(id, 0), peer: Some(peer), remote });
     }
 
-    /// Synchronises the clock of a machine. Its node hears of it again and again, as from the event loop: a clock that was
-    /// just set is not believed at once.
+    /// Synchronises the clock of a machine. Its node hears of it again and again, as from the event loop: a clock that
+    /// was just set is not believed at once.
     fn synchronise(&mut self, at: usize) {
         let clocks = &mut self.hosts[at].clocks;
         clocks.keeper = Keeper::Ntp;

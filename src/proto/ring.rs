@@ -46,7 +46,7 @@ const LOST_MOST: Duration = Duration::from_secs(10);
 /// Members miss the token one after the other: this much apart, in the order of the list.
 const RANK_STEP: Duration = Duration::from_millis(50);
 /// Where the token is, as this member sees it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum State {
     /// Elsewhere, or nowhere: then it is claimed at this time.
     Waiting { claim_at: Instant },
@@ -66,7 +66,7 @@ struct Promise {
 }
 
 /// The machine. See the [module](super) for its contract.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Ring {
     who: Who,
     token_hold: Duration,

@@ -70,6 +70,7 @@ fn what_makes_no_sense_is_told_with_what_would() {
         ("", "standby = [\"pi-1\"]", "write this node's turn"),
         ("", "standby = [\"0\"]", "say --sink"),
         ("", "standby = [\"1\", \"2\"]", "not in the list"),
+        ("--peer pi-\u{e9}:7001", "", "HOST:PORT"),
         ("--token pi-9:1", "", "--token pi-9:1"),
         ("--standby 256", "", "1 to 255"),
         ("--token-hold fast", "", "--token-hold"),

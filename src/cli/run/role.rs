@@ -94,10 +94,16 @@ fn order(args: &RunArgs, file: &FileConfig) -> Result<PollOrder> {
     Ok(name.map_or(PollOrder::default(), PollOrder::from))
 }
 
+/// The longest address: a DNS name, a colon and a port. A ring's token has it as a word.
+const PEER_MAX_BYTES: usize = 260;
+
 /// Whether there is such a host shows when it is looked up.
 pub(in crate::cli) fn check_peer(peer: &str) -> Result<(), Usage> {
-    let port =
-        peer.rsplit_once(':').filter(|(host, _)| !host.is_empty()).map(|(_, port)| port.parse::<u16>());
+    let is_host = |host: &str| {
+        let is_letter = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\');
+        !host.is_empty() && peer.len() <= PEER_MAX_BYTES && host.bytes().all(is_letter)
+    };
+    let port = peer.rsplit_once(':').filter(|(host, _)| is_host(host)).map(|(_, port)| port.parse::<u16>());
     match port {
         Some(Ok(1..)) => Ok(()),
         _ => Err(Usage(format!("--peer {peer:?}: write it as HOST:PORT, as in pi-2:7001"))),

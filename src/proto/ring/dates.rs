@@ -1,6 +1,6 @@
-//! Dating what others measure: a token takes its time, so that nothing is learnt of clocks by what it carries. The acting
-//! sink asks each member itself, one after the other: who it is (so that no clock is taken for another's), and then, on
-//! the link that stands by now, how its clocks are. The four times of that exchange are what a poll and its answer give.
+//! Dating what others measure: a token takes its time, so that its way tells nothing of clocks. The acting sink asks
+//! each member itself, one after the other: who it is (so that no clock is taken for another's), and then, on the link
+//! that stands by now, how its clocks are. The four times of that exchange are what a poll and its answer give.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -23,7 +23,7 @@ pub(super) const AGAIN: Duration = Duration::from_secs(10);
 const MEETING_MAX: Duration = Duration::from_secs(2);
 
 /// A member, as far as its clocks are concerned.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Known {
     id: MemberId,
     node: NodeName,
@@ -33,7 +33,7 @@ struct Known {
 }
 
 /// A meeting under way.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Meeting {
     journal: JournalId,
     ix: PeerIx,
@@ -50,7 +50,7 @@ enum Stage {
 }
 
 /// What a sink knows of the members' clocks.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Dates {
     roster: Option<Roster>,
     known: BTreeMap<JournalId, Known>,

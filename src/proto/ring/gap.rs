@@ -17,7 +17,7 @@ const ASK_TIMEOUT: Duration = Duration::from_millis(400);
 const ROUND: Duration = Duration::from_secs(4);
 
 /// One listed address, as far as it is absent.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Look {
     next_at: Instant,
     answer_until: Option<Instant>,
@@ -33,7 +33,7 @@ impl Look {
 }
 
 /// All listed addresses, and who is to be taken in.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Gap {
     looks: Vec<Look>,
     joiners: BTreeMap<PeerIx, RingState>,

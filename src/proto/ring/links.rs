@@ -16,7 +16,7 @@ const QUIET: Duration = Duration::from_secs(2);
 /// Messages that wait for one link to come about: a token, a claim, a question, an answer to pass on.
 const WAITING_MAX: usize = 4;
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Link {
     Down,
     Connecting { until: Instant },
@@ -24,7 +24,7 @@ enum Link {
 }
 
 /// One listed address.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Peer {
     address: String,
     node: Option<NodeName>,
@@ -34,7 +34,7 @@ struct Peer {
 }
 
 /// All listed addresses, in the order of the list.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Links {
     peers: Vec<Peer>,
     by_link: BTreeMap<LinkId, PeerIx>,

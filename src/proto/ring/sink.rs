@@ -16,7 +16,7 @@ const ROOM_LEAST: u64 = 1 << 14;
 const CONSUMERS_MAX: usize = 64;
 
 /// What a node knows as a sink, or of the sink that collects from it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Collector {
     journals: Journals,
     /// Journals that were asked for: of no other is anything taken.

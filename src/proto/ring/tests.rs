@@ -8,6 +8,7 @@ use crate::proto::contract::Watched;
 mod calm;
 mod dates;
 mod defects;
+mod explore;
 mod faults;
 mod healing;
 mod machine;
