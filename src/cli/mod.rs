@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod compare;
 mod config;
 mod demo;
 mod doctor;
@@ -16,7 +17,10 @@ mod parse;
 mod plot;
 mod run;
 mod sensors;
+mod simulate;
+mod soak;
 mod status;
+mod words;
 
 const ABOUT: &str = "\
 One binary on every Raspberry Pi of a site: reads its I2C sensors into a durable journal, and
@@ -64,6 +68,13 @@ enum Command {
     Status(status::StatusArgs),
     /// Check everything that a node needs on this machine, and say what to do about what is wrong
     Doctor(Box<doctor::DoctorArgs>),
+    /// Run a whole site in virtual time, with its faults: what would happen, in seconds
+    Simulate(Box<simulate::SimulateArgs>),
+    /// Compare polling all at once, polling one after the other, and the ring: in figures and a picture
+    Compare(Box<compare::CompareArgs>),
+    /// Run seeds of the simulator, and say which break a rule
+    #[command(hide = true)]
+    Soak(soak::SoakArgs),
     /// Write the completions of a shell to standard output
     #[command(hide = true)]
     Completions(generate::CompletionsArgs),
@@ -96,6 +107,9 @@ pub fn main() -> ExitCode {
         Command::Sensors(args) => sensors::run(&args),
         Command::Status(args) => status::run(&args),
         Command::Doctor(args) => doctor::run(*args),
+        Command::Simulate(args) => simulate::run(&args),
+        Command::Compare(args) => compare::run(&args),
+        Command::Soak(args) => soak::run_soak(&args),
         Command::Completions(args) => generate::completions(&args),
         Command::Man(args) => generate::man(&args),
     };

@@ -27,6 +27,12 @@ struct Outage {
 type Sink = i64;
 
 impl Reader {
+    /// Whether this node has ever collected: whether it has rounds.
+    pub fn has_rounds(&self) -> Result<bool, StoreError> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM round)";
+        self.db.prepare_cached(sql).doing(DOING)?.query_row([], |row| row.get(0)).doing(DOING)
+    }
+
     /// The rounds that ended in the wanted time, by number. Of the filter, only times and nodes count: a node that
     /// is not wanted is left out of `down`.
     ///
