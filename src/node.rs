@@ -98,8 +98,9 @@ impl Node {
                 self.secondary.piece(now, &self.clock, link, piece);
             }
             Input::Piece { asker: Asker::Ring, piece } => {
+                let clock = Some(self.clock.sample(now.mono, now));
                 if let Duty::Ring(ring) = &mut self.duty {
-                    ring.piece(now, piece.map(|readings| seal_piece(&readings)));
+                    ring.piece(now, piece.map(|readings| seal_piece(&Readings { clock, ..readings })));
                 }
             }
             Input::ClockSynced(_) => {}
@@ -188,6 +189,7 @@ impl Node {
             // Those who poll and those who collect by a token are consumers alike.
             RingOutput::NoteConsumer(name, taken) => return self.secondary.note(name, taken),
             RingOutput::AddRound(round) => Output::AddRound(round),
+            RingOutput::NoteLink { node, journal, link } => Output::NoteLink { node, journal, link },
             RingOutput::NotePeer(address, node) => Output::NotePeer(address, node),
             RingOutput::Report(report) => Output::Report(Report::Ring(report)),
         };
@@ -223,7 +225,7 @@ impl Node {
                 let pong = self.envelope(id, pong);
                 self.outputs.push_back(Output::Send(link, pong));
             }
-            Body::Pong(_, place) => self.duty.pong(now, link, &id, (sender, place)),
+            Body::Pong(clock, place) => self.duty.pong(now, link, &id, (sender, place), clock.as_ref()),
             Body::Status(_) => {}
             Body::Error { re, text } => {
                 // What a polled peer refuses is told by the primary.

@@ -9,8 +9,8 @@ use core::net::IpAddr;
 
 use super::*;
 use crate::model::{BootId, ClockMark, ClockSample, PollRequest, Seq, SinkPart, SinkPlace, WallTime};
-use crate::proto::PeerIx;
 use crate::proto::contract::{Watched, at, for_seeds};
+use crate::proto::{PeerIx, PollOrder};
 use crate::wire::{LineDecoder, encode};
 
 #[path = "node/ring_tests.rs"]
@@ -66,6 +66,7 @@ fn polling(peers: usize) -> PollConfig {
         cursors: BTreeMap::new(),
         poll_interval: Duration::from_secs(1),
         deadline: Duration::from_millis(400),
+        order: PollOrder::AtOnce,
         last_round: 0,
         seed: 1,
     }
@@ -294,9 +295,10 @@ fn a_link_that_the_primary_drops_is_forgotten() {
 fn it_keeps_the_contract_whatever_comes() {
     for_seeds(200, |seed| {
         let mut rng = fastrand::Rng::with_seed(seed);
-        let mut node = match rng.u8(0..3) {
+        let mut node = match rng.u8(0..4) {
             0 => primary(3),
             1 => standby(2, 2),
+            2 => ring::ring((seed % 2 == 0).then_some(0)),
             _ => node(Role::Secondary),
         };
         for _ in 0..300 {

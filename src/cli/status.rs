@@ -12,6 +12,7 @@ use crate::model::{Body, Message, WallTime};
 use crate::wire::{self, LineDecoder};
 
 mod ring;
+mod standby;
 
 #[derive(Debug, Args)]
 pub(super) struct StatusArgs {
@@ -97,6 +98,9 @@ fn for_people(status: &Json) -> String {
         let findings =
             polling.get("findings").and_then(Json::as_array).map(Vec::as_slice).unwrap_or_default();
         lines.extend(findings.iter().filter_map(Json::as_str).map(|finding| format!("LOOK     {finding}")));
+    }
+    if let Some(standby) = status.get("standby") {
+        lines.extend(standby::lines(standby));
     }
     if let Some(ring) = status.get("ring") {
         lines.extend(ring::lines(ring));

@@ -31,13 +31,14 @@ use signal_hook::consts::SIGUSR1;
 use signal_hook_mio::v1_0::Signals;
 
 pub use clock::now;
+pub(crate) use clock::{boot_id, random_u64};
 pub use desk::reason;
 pub use interrupts::Interrupts;
 pub use plotter::{draw, write_aside};
-pub use settings::{BusSettings, PlotSettings, RoleSettings, Settings};
+pub use settings::{BusSettings, PlotSettings, RoleSettings, Settings, StandbySettings};
 
 use crate::model::{JournalId, NodeName, Now, Seq};
-use crate::node::{Node, NodeConfig, PollConfig, RingPart, Role};
+use crate::node::{Node, NodeConfig, PollConfig, RingPart, Role, StandbyPart};
 use crate::store::{Check, OpenParams, OwnJournal, Retention, Store};
 use event_loop::{Ending, EventLoop, Parts, WAKER};
 use notify::Notify;
@@ -92,7 +93,8 @@ fn session(settings: &mut Settings, check: Check) -> Result<Ending> {
     let (store, store_thread) = store_thread::start(store, store_settings(settings), to_loop, wake.clone())?;
     let samplers = Samplers::start(settings, &store)?;
     let plots = plots(settings);
-    let plotter = plots.map(|plots| Plotter::start(&settings.data, plots)).transpose()?;
+    let waits = settings.role.is_standby();
+    let plotter = plots.map(|plots| Plotter::start(&settings.data, plots, waits)).transpose()?;
     log::info!(
         "{} ({}) listens on {address}, keeps its data in {}",
         settings.name,
@@ -125,7 +127,7 @@ fn session(settings: &mut Settings, check: Check) -> Result<Ending> {
     store.stop();
     let Ok(saved) = store_thread.join() else { bail!("the store's thread ended in a panic") };
     if let Some(plots) = plots {
-        plotter::draw_last(&settings.data, plots);
+        plotter::draw_last(&settings.data, plots, waits);
     }
     farewell(&settings.name, ending?, saved)
 }
@@ -229,14 +231,23 @@ fn role(settings: &RoleSettings, store: &Store) -> Result<Role> {
     };
     Ok(match settings {
         RoleSettings::Secondary => Role::Secondary,
-        RoleSettings::Primary { peers, poll_interval, deadline } => Role::Primary(PollConfig {
-            peers: with_names(peers),
-            cursors: cursors(store)?,
-            poll_interval: *poll_interval,
-            deadline: *deadline,
-            last_round: store.last_round(),
-            seed: clock::random_u64(),
-        }),
+        RoleSettings::Primary { peers, poll_interval, deadline, order, standby } => {
+            let poll = PollConfig {
+                peers: with_names(peers),
+                cursors: cursors(store)?,
+                poll_interval: *poll_interval,
+                deadline: *deadline,
+                order: *order,
+                last_round: store.last_round(),
+                seed: clock::random_u64(),
+            };
+            match standby {
+                None => Role::Primary(poll),
+                Some(StandbySettings { before, after }) => {
+                    Role::Standby(StandbyPart { poll, before: with_names(before), standby_after: *after })
+                }
+            }
+        }
         RoleSettings::Ring { peers, sink_rank, makes_token, token_hold, round_interval, standby_after } => {
             Role::Ring(RingPart {
                 peers: with_names(peers),

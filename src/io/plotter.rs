@@ -119,12 +119,13 @@ pub(crate) struct Plotter {
 }
 
 impl Plotter {
-    /// Starts the thread that draws the store in `data`.
-    pub(crate) fn start(data: &Path, settings: &PlotSettings) -> Result<Self> {
+    /// Starts the thread that draws the store in `data`; one that `waits` does so once the node has collected.
+    pub(crate) fn start(data: &Path, settings: &PlotSettings, waits: bool) -> Result<Self> {
         let (now, wish) = sync_channel(1);
         let (data, settings) = (data.to_owned(), settings.clone());
         let builder = std::thread::Builder::new().name("plotter".to_owned());
-        let thread = builder.spawn(move || run(&data, &settings, &wish)).context("starting the plotter")?;
+        let thread =
+            builder.spawn(move || run(&data, &settings, waits, &wish)).context("starting the plotter")?;
         Ok(Self { now, thread })
     }
 
@@ -145,15 +146,20 @@ impl Plotter {
     }
 }
 
-fn run(data: &Path, settings: &PlotSettings, wish: &Receiver<()>) {
+fn run(data: &Path, settings: &PlotSettings, waits: bool, wish: &Receiver<()>) {
     while wish.recv_timeout(settings.interval) != Err(RecvTimeoutError::Disconnected) {
-        draw_last(data, settings);
+        draw_last(data, settings, waits);
     }
 }
 
 /// Draws the last stretch of the store in `data`, as long as the settings say. A failure is told, and no more: the
-/// next drawing may succeed.
-pub(crate) fn draw_last(data: &Path, settings: &PlotSettings) {
+/// next drawing may succeed. When it `waits`, nothing is drawn before the node has collected.
+pub(crate) fn draw_last(data: &Path, settings: &PlotSettings, waits: bool) {
+    // What cannot be read is told by the drawing.
+    let has_collected = || Reader::open(data).and_then(|reader| reader.has_rounds()).unwrap_or(true);
+    if waits && !has_collected() {
+        return;
+    }
     let now = clock::now();
     let filter = Filter { since: Some(now.wall - settings.last), ..Filter::default() };
     let options = PlotOptions { zone: TimeZone::system(), ..PlotOptions::default() };

@@ -11,7 +11,7 @@ use super::{TEXT_MAX_CHARS, head};
 use crate::model::{
     BootId, ClockLink, ClockMark, JournalId, Message, NodeName, Pack, Readings, RoundRecord, Seq,
 };
-use crate::proto::{LinkId, PeerIx, PrimaryReport, RingReport, StandbyReport};
+use crate::proto::{LinkId, PeerIx, PollOrder, PrimaryReport, RingReport, StandbyReport};
 use crate::wire::WireError;
 
 /// What a node is at its start: what the store knows, and its role.
@@ -57,6 +57,8 @@ pub struct PollConfig {
     pub poll_interval: Duration,
     /// A round is over after this at the latest.
     pub deadline: Duration,
+    /// In what order a round asks them.
+    pub order: PollOrder,
     /// The last round's number.
     pub last_round: u64,
     /// For jitter.

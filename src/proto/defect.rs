@@ -69,14 +69,17 @@ pub(crate) enum Defect {
 
 /// The defect of one machine, if it has one.
 #[cfg(any(test, feature = "planted"))]
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Planted {
     pub(crate) defect: Option<Defect>,
+    /// The tokens that were taken, for tests of the ring's machine.
+    #[cfg(test)]
+    pub(crate) visits: Vec<(crate::model::RingId, u64)>,
 }
 
 /// No program has a defect.
 #[cfg(not(any(test, feature = "planted")))]
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Planted {}
 
 impl Planted {

@@ -1,5 +1,5 @@
-//! Rounds, links and names. What is taken of journals is in `taking`, what peers may lie in `liars`, their clocks in
-//! `clocks`.
+//! Rounds, links and names. Polling one after the other is in `in_turn`, what is taken of journals in `taking`, what
+//! peers may lie in `liars`, their clocks in `clocks`.
 
 use std::sync::Arc;
 
@@ -11,6 +11,8 @@ use crate::proto::journals::{UNCOMMITTED_MAX, UNCOMMITTED_TOTAL_MAX};
 
 #[path = "primary_clocks_tests.rs"]
 mod clocks;
+#[path = "primary_in_turn_tests.rs"]
+mod in_turn;
 #[path = "primary_liars_tests.rs"]
 mod liars;
 #[path = "primary_taking_tests.rs"]
@@ -32,6 +34,7 @@ fn config(peers: usize) -> PrimaryConfig {
         cursors: BTreeMap::new(),
         poll_interval: INTERVAL,
         deadline: DEADLINE,
+        order: PollOrder::AtOnce,
         last_round: 0,
         seed: 1,
     }

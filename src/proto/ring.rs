@@ -17,6 +17,7 @@ use crate::model::{
 mod cargo;
 mod claim;
 mod config;
+mod dates;
 mod gap;
 mod hop;
 mod links;
@@ -28,6 +29,7 @@ mod turn;
 use cargo::Cargo;
 use claim::Claiming;
 pub use config::{RingConfig, RingOutput};
+use dates::Dates;
 use gap::Gap;
 use hop::{Handing, Hops};
 use links::Links;
@@ -43,7 +45,7 @@ const LOST_MOST: Duration = Duration::from_secs(10);
 /// Members miss the token one after the other: this much apart, in the order of the list.
 const RANK_STEP: Duration = Duration::from_millis(50);
 /// Where the token is, as this member sees it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum State {
     /// Elsewhere, or nowhere: then it is claimed at this time.
     Waiting { claim_at: Instant },
@@ -63,7 +65,7 @@ struct Promise {
 }
 
 /// The machine. See the [module](super) for its contract.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Ring {
     who: Who,
     token_hold: Duration,
@@ -95,6 +97,7 @@ pub struct Ring {
     collector: Collector,
     /// How many tokens came here, and ring and number of the last, as it was when it came.
     visits: (u64, RingId, u64),
+    dates: Dates,
     /// The last odd finding that was told.
     told: Option<RingReport>,
     rng: fastrand::Rng,
@@ -132,6 +135,7 @@ impl Ring {
             cargo: Cargo::new(config.last),
             collector,
             visits: Default::default(),
+            dates: Dates::default(),
             told: None,
             rng,
             planted: Planted::default(),
@@ -224,6 +228,7 @@ impl Ring {
             (self.relays.next_deadline(), "a token that is passed on"),
             (self.gap_deadline(), "a look for the absent"),
             (self.cargo.deadline(), "the own journal is read again"),
+            (self.dates_deadline(), "a look at a member's clock"),
         ];
         let others = others.into_iter().filter_map(|(at, why)| Some((at?, why)));
         others.chain([state]).min_by_key(|(at, _)| *at)
@@ -250,6 +255,7 @@ impl Ring {
             _ => {}
         }
         self.look_for_absent(now.mono);
+        self.meet_next(now.mono);
     }
 
     /// The next thing to carry out.
@@ -303,6 +309,7 @@ impl Ring {
     /// Nothing can be said to this address at present: whatever waits for it goes another way.
     fn unreachable(&mut self, now: Now, ix: PeerIx, why: &str) {
         self.gap_failed(now.mono, ix);
+        self.meeting_failed(now.mono, ix);
         for (asker, ack) in self.relays.failed(ix) {
             self.links.answer(asker, Body::TokenAck(ack));
         }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::fault::{Fault, HostIx, LinkPick, PlannedFault};
 use super::scenario::{ClockModel, DiskModel, NetworkModel, RingSettings, Sampling, Scenario, SimRole, Site};
+use crate::proto::PollOrder;
 
 /// What kind of scenario to draw.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,6 +70,7 @@ fn polling(rng: &mut Rng) -> Scenario {
     let is_deep = rng.u8(0..40) == 0;
     let interval = ms(rng, 300..2_000);
     let has_two_ways = rng.u8(0..6) == 0;
+    let order = if interval.as_millis().is_multiple_of(3) { PollOrder::InTurn } else { PollOrder::AtOnce };
     Scenario {
         sinks,
         standbys,
@@ -84,7 +86,7 @@ fn polling(rng: &mut Rng) -> Scenario {
             standby_after: ms(rng, 500..5_000),
             ..Scenario::calm(SimRole::Primary, nodes).ring
         },
-        polling: super::scenario::Polling { interval, deadline: ms(rng, 100..2_500) },
+        polling: super::scenario::Polling { interval, deadline: ms(rng, 100..2_500), order },
         network: NetworkModel {
             bytes_per_s: one_of(rng, &[None, None, None, Some(100_000), Some(10_000), Some(2_000)], None)
                 .filter(|rate| !is_deep || *rate > 2_000),

@@ -298,6 +298,9 @@ impl World<'_> {
     }
 
     fn is_whole(&self) -> bool {
+        if self.elapsed() < START_WITHIN {
+            return false;
+        }
         match self.scenario.role {
             SimRole::Ring => self.groups().iter().all(|group| self.is_one_ring(group)),
             SimRole::Primary => {

@@ -22,7 +22,8 @@ struct Tick {
 pub(super) struct Measures {
     interval: Duration,
     reading_micros: Vec<u64>,
-    average_micros: Vec<u64>,
+    /// When each average was known, and after how long.
+    averages: Vec<(Instant, Duration)>,
     ticks: Vec<Tick>,
     closed: usize,
     pub(super) traffic: BTreeMap<&'static str, Traffic>,
@@ -55,7 +56,7 @@ impl Measures {
         Self {
             interval: scenario.sampling.interval,
             reading_micros: Vec::new(),
-            average_micros: Vec::new(),
+            averages: Vec::new(),
             ticks: Vec::new(),
             closed: 0,
             traffic: BTreeMap::new(),
@@ -103,7 +104,7 @@ impl Measures {
             tick.is_closed = true;
             if tick.missing == 0 && tick.taken > 0 {
                 let took = tick.done_at.saturating_since(tick.last_taken);
-                self.average_micros.push(micros(took));
+                self.averages.push((tick.done_at, took));
             }
             self.closed += 1;
         }
@@ -125,7 +126,7 @@ impl Measures {
         tick.done_at = now;
         if tick.missing == 0 && tick.is_closed {
             let took = now.saturating_since(tick.last_taken);
-            self.average_micros.push(micros(took));
+            self.averages.push((now, took));
         }
         self.reading_micros.push(micros(now.saturating_since(taken_at)));
     }
@@ -171,12 +172,16 @@ impl Measures {
         }
         self.close_before(now + self.interval);
         let seconds = now.saturating_since(Instant::ZERO).as_secs_f64().max(f64::MIN_POSITIVE);
+        self.averages.sort_unstable();
+        let known = |(at, took): &(Instant, Duration)| (at.saturating_since(Instant::ZERO), *took);
+        let averages = self.averages.iter().map(known).collect();
         Outcome {
             virtual_time: now.saturating_since(Instant::ZERO),
             events: self.events,
             rounds: self.rounds,
             reading_latency: Latencies::of(self.reading_micros),
-            average_latency: Latencies::of(self.average_micros),
+            average_latency: Latencies::of(self.averages.iter().map(|(_, took)| micros(*took)).collect()),
+            averages,
             readings: super::outcome::ReadingCount { unsynced: self.unsynced, ..Default::default() },
             traffic: self.traffic,
             links: self.links.iter().map(|links| (links.most, links.sum / seconds)).collect(),

@@ -71,7 +71,10 @@ pub fn run(scenario: &Scenario, observer: &mut dyn Observer) -> Result<Outcome, 
 
 /// [`run`], with a defect in every node.
 #[cfg(any(test, feature = "planted"))]
-pub(crate) fn run_planted(scenario: &Scenario, defect: crate::proto::defect::Defect) -> Result<Outcome, Failure> {
+pub(crate) fn run_planted(
+    scenario: &Scenario,
+    defect: crate::proto::defect::Defect,
+) -> Result<Outcome, Failure> {
     scenario.check()?;
     let mut nobody = Nobody;
     let mut world = World::new(scenario, &mut nobody);

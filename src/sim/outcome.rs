@@ -184,6 +184,8 @@ pub struct Outcome {
     /// From the last reading of a sampling interval taken until all of that interval are durable at a sink, and so
     /// their average is known.
     pub average_latency: Latencies,
+    /// When each average was known, from the begin of the run, and after how long; by time.
+    pub averages: Vec<(Duration, Duration)>,
     /// What became of the readings.
     pub readings: ReadingCount,
     /// Messages by their key.

@@ -91,6 +91,7 @@ impl World<'_> {
                     cursors,
                     poll_interval: scenario.polling.interval,
                     deadline: scenario.polling.deadline,
+                    order: scenario.polling.order,
                     last_round: host.disk.round,
                     seed,
                 };

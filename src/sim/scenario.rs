@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::fault::{Fault, HostIx, PlannedFault};
 use crate::model::RING_MEMBERS_MAX;
+use crate::proto::PollOrder;
 
 /// Most nodes of a scenario that polls.
 pub const POLLED_MAX: usize = 1_000;
@@ -75,6 +76,8 @@ pub struct Polling {
     pub interval: Duration,
     /// A round is over after this at the latest.
     pub deadline: Duration,
+    /// In what order a round asks the nodes.
+    pub order: PollOrder,
 }
 
 /// How a ring goes round.
@@ -201,7 +204,11 @@ impl Scenario {
                 name_bytes: 0,
                 err_every: 0,
             },
-            polling: Polling { interval: Duration::from_secs(1), deadline: ms(500) },
+            polling: Polling {
+                interval: Duration::from_secs(1),
+                deadline: ms(500),
+                order: PollOrder::AtOnce,
+            },
             ring: RingSettings {
                 token_hold: ms(100),
                 round_interval: Duration::from_secs(1),

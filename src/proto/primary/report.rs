@@ -127,15 +127,6 @@ impl fmt::Display for PrimaryReport {
 }
 
 impl Primary {
-    /// The peers whose nodes did not answer this round, neither there nor at another address that leads to them.
-    pub(super) fn late(&self) -> Vec<&Peer> {
-        let (answered, late): (Vec<&Peer>, _) =
-            self.peers.iter().partition(|peer| peer.has_answered(self.round));
-        let journals: BTreeSet<JournalId> = answered.iter().filter_map(|peer| peer.journal).collect();
-        let is_elsewhere = |peer: &&Peer| peer.journal.is_some_and(|journal| journals.contains(&journal));
-        late.into_iter().filter(|peer| !is_elsewhere(peer)).collect()
-    }
-
     /// How the peers stand, for the status.
     pub fn status(&self, now: Now) -> serde_json::Value {
         let peers: Vec<_> = self
@@ -162,6 +153,15 @@ impl Primary {
             .collect();
         let findings: Vec<&String> = self.told.iter().collect();
         json!({ "round": self.round, "peers": peers, "findings": findings })
+    }
+
+    /// The peers whose nodes did not answer this round, neither there nor at another address that leads to them.
+    pub(super) fn late(&self) -> Vec<&Peer> {
+        let (answered, late): (Vec<&Peer>, _) =
+            self.peers.iter().partition(|peer| peer.has_answered(self.round));
+        let journals: BTreeSet<JournalId> = answered.iter().filter_map(|peer| peer.journal).collect();
+        let is_elsewhere = |peer: &&Peer| peer.journal.is_some_and(|journal| journals.contains(&journal));
+        late.into_iter().filter(|peer| !is_elsewhere(peer)).collect()
     }
 
     /// The address of a peer.

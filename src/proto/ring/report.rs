@@ -5,7 +5,7 @@ use std::fmt;
 use serde_json::json;
 
 use super::{Ring, RingOutput, State};
-use crate::model::{JournalId, Member, NodeName, RING_MEMBERS_MAX, RingId, Seq};
+use crate::model::{JournalId, Member, NodeName, Now, RING_MEMBERS_MAX, RingId, Seq};
 use crate::proto::PeerIx;
 
 /// Something worth telling. Its text says what, where, and what to do.
@@ -188,7 +188,7 @@ impl Ring {
     }
 
     /// How the ring stands, for the status.
-    pub fn status(&self) -> serde_json::Value {
+    pub fn status(&self, now: Now) -> serde_json::Value {
         let state = match &self.state {
             State::Waiting { .. } if self.is_member => "member",
             State::Waiting { .. } => "waiting",
@@ -206,6 +206,7 @@ impl Ring {
                     "journal": member.who.id.journal.to_string(),
                     "sink_rank": member.who.sink_rank,
                     "taken": self.collector.taken(member.who.id.journal).0,
+                    "clock": self.dates.status(member.who.id.journal, now),
                 })
             })
             .collect();
