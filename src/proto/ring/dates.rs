@@ -23,7 +23,7 @@ pub(super) const AGAIN: Duration = Duration::from_secs(10);
 const MEETING_MAX: Duration = Duration::from_secs(2);
 
 /// A member, as far as its clocks are concerned.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Known {
     id: MemberId,
     node: NodeName,
@@ -33,7 +33,7 @@ struct Known {
 }
 
 /// A meeting under way.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Meeting {
     journal: JournalId,
     ix: PeerIx,
@@ -50,7 +50,7 @@ enum Stage {
 }
 
 /// What a sink knows of the members' clocks.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Dates {
     roster: Option<Roster>,
     known: BTreeMap<JournalId, Known>,

@@ -114,8 +114,7 @@ impl Site {
     pub(super) fn faults(&self, kind: Fault) -> Vec<Action> {
         let mut faults = Vec::new();
         let count = self.hosts.len();
-        let is_under_way =
-            self.connections.values().any(|one| (0..2).any(|side| self.may_arrive(one, side)));
+        let is_under_way = self.connections.values().any(|one| (0..2).any(|side| self.may_arrive(one, side)));
         if is_under_way {
             let first = self.due().into_iter().min().filter(|(due, _)| *due > self.now);
             faults.extend(first.map(|(_, host)| Action::Late(host)));

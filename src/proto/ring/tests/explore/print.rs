@@ -80,7 +80,8 @@ impl Write for Normal<'_> {
 impl Site {
     pub(super) fn fingerprint(&self) -> u64 {
         let (links, order) = self.links();
-        let last_seq = self.living().map(|(_, ring)| ring.taken.1.max(ring.latest.1)).max().unwrap_or_default();
+        let last_seq =
+            self.living().map(|(_, ring)| ring.taken.1.max(ring.latest.1)).max().unwrap_or_default();
         let text = String::with_capacity(1 << 14);
         let mut normal = Normal { text, now: self.now, last_seq, links: &links, next: Number::Other };
         self.write(&mut normal, &order).expect("a string takes everything");
@@ -99,7 +100,7 @@ impl Site {
             let times = (ring.taken, ring.latest, ring.latest_at, ring.visited_at, &ring.promise);
             let rooms = (&ring.state, &ring.links, &ring.hops, &ring.relays, &ring.gap);
             write!(to, "{names:?}{times:?}{rooms:?}")?;
-            for member in &ring.members {
+            for member in ring.members.iter() {
                 write!(to, "{:?} joined {}", member.who.id, member.joined)?;
             }
             if let State::Handing(handing) = &ring.state {

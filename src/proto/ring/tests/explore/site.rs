@@ -84,13 +84,8 @@ fn journal(host: usize) -> JournalId {
 
 impl Site {
     pub(super) fn new(hosts: usize, makes_token: Option<usize>, defect: Option<Defect>) -> Self {
-        let host = Host {
-            ring: None,
-            newest: RingId::default(),
-            lives: 0,
-            has_power: true,
-            is_paused: false,
-        };
+        let host =
+            Host { ring: None, newest: RingId::default(), lives: 0, has_power: true, is_paused: false };
         let host = Rc::new(host);
         let mut site = Self {
             now: Instant::ZERO,
@@ -212,11 +207,7 @@ impl Site {
         }
         let id = self.next_connection;
         self.next_connection += 1;
-        let connection = Connection {
-            hosts: [host, goal],
-            is_up: [true; 2],
-            lanes: Default::default(),
-        };
+        let connection = Connection { hosts: [host, goal], is_up: [true; 2], lanes: Default::default() };
         self.connections.insert(id, Rc::new(connection));
         self.input_one(host, |ring, now| ring.link_up(now, ix, LinkId(2 * id)), connects)
     }
