@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
+use std::net::SocketAddr;
 use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
@@ -80,6 +81,9 @@ pub(crate) struct EventLoop {
     peers: BTreeMap<PeerIx, LinkId>,
     /// Peers whose name is being resolved, with the attempt's number.
     resolving: BTreeMap<PeerIx, u64>,
+    /// Where listed names have led, until a connection there does not come about: a ring that hands its token over a
+    /// fresh link cannot wait for a resolver that waits for the name of somebody who is gone.
+    found: BTreeMap<String, SocketAddr>,
     /// Links with more to read than their turn allowed.
     unread: BTreeSet<LinkId>,
     /// Links with something new to send.
@@ -115,6 +119,7 @@ impl EventLoop {
             next_link: FIRST_LINK,
             peers: BTreeMap::new(),
             resolving: BTreeMap::new(),
+            found: BTreeMap::new(),
             unread: BTreeSet::new(),
             unsent: BTreeSet::new(),
             paused: BTreeSet::new(),
@@ -227,7 +232,10 @@ impl EventLoop {
             self.parts.node.handle_input(now, input);
             self.drain(now);
         }
-        while let Ok((peer, attempt, found)) = self.parts.resolved.try_recv() {
+        while let Ok((peer, attempt, name, found)) = self.parts.resolved.try_recv() {
+            if let Ok(found) = &found {
+                self.found.insert(name, *found);
+            }
             if self.resolving.get(&peer) == Some(&attempt) {
                 self.resolving.remove(&peer);
                 self.connect(peer, found);

@@ -169,6 +169,9 @@ impl EventLoop {
         if let Ok(address) = address.parse::<SocketAddr>() {
             return self.connect(peer, Ok(address));
         }
+        if let Some(found) = self.found.get(address) {
+            return self.connect(peer, Ok(*found));
+        }
         let attempt = self.next_link;
         self.next_link += 1;
         self.resolving.insert(peer, attempt);
