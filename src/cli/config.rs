@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Usage;
 use super::parse::nearest;
+use super::run::Place;
 
 /// The file's keys. Each means what the flag of that name means; lists are in the plural.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, PartialEq, Eq)]
@@ -24,6 +25,12 @@ pub(super) struct FileConfig {
     pub(super) interval: Option<String>,
     pub(super) poll_interval: Option<String>,
     pub(super) deadline: Option<String>,
+    pub(super) sink: Option<Place>,
+    pub(super) standby: Vec<String>,
+    pub(super) token: Option<Place>,
+    pub(super) token_hold: Option<String>,
+    pub(super) round_interval: Option<String>,
+    pub(super) standby_after: Option<String>,
     pub(super) flush_interval: Option<String>,
     pub(super) keep_for: Option<String>,
     pub(super) keep_size: Option<String>,
@@ -46,6 +53,12 @@ pub(super) const KEYS: &[&str] = &[
     "interval",
     "poll_interval",
     "deadline",
+    "sink",
+    "standby",
+    "token",
+    "token_hold",
+    "round_interval",
+    "standby_after",
     "flush_interval",
     "keep_for",
     "keep_size",
@@ -87,7 +100,7 @@ mod tests {
 
     #[test]
     fn every_key_is_read_and_named() {
-        let lists = ["peers", "chips", "faults"];
+        let lists = ["peers", "chips", "faults", "standby"];
         let text: String = KEYS
             .iter()
             .map(|key| match *key {

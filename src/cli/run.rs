@@ -11,8 +11,17 @@ use pisink_sensors::sim::PlannedFault;
 
 use super::config::{self, FileConfig};
 use super::{Usage, parse};
-use crate::io::{self, BusSettings, PlotSettings, RoleSettings, Settings};
+use crate::io::{self, BusSettings, PlotSettings, Settings};
 use crate::model::NodeName;
+
+mod own_place;
+mod question;
+mod ring;
+mod role;
+
+pub(super) use own_place::{Own, is_elsewhere};
+pub(super) use ring::Place;
+pub(super) use role::check_peer;
 
 const EXAMPLES: &str = "\
 Each flag can stand in the config file (peers, chips and faults are lists there) and in the
@@ -22,6 +31,8 @@ Flags win over the environment, and the environment over the file.
   pisink run --role secondary --chip sht3x@0x44
   pisink run --role primary --listen 0.0.0.0:7001 --peer pi-2:7001 --peer pi-3:7001
   pisink run --role secondary --bus sim --chip sht3x@0x44 --fault sht3x@0x44=nack@10s..20s
+  pisink run --role ring --listen 0.0.0.0:7001 --peer pi-1:7001 --peer pi-2:7001 --peer pi-3:7001 \
+             --sink pi-1:7001 --standby pi-2:7001       the same on all three
 
 SIGINT and SIGTERM stop it with everything flushed; SIGUSR1 draws the plots now.";
 
@@ -32,6 +43,8 @@ pub(super) enum RoleName {
     Primary,
     /// Senses and answers polls
     Secondary,
+    /// One of those among whom a token goes round; one of them is the sink
+    Ring,
 }
 
 #[derive(Clone, Debug, Default, Args)]
@@ -57,7 +70,8 @@ pub(super) struct RunArgs {
     #[arg(long, env = "PISINK_DATA", value_name = "DIR")]
     data: Option<PathBuf>,
 
-    /// A node to poll (primary); give one for each
+    /// A node to poll (primary), or one of the ring, this one among them, in the same order everywhere (ring); give
+    /// one for each
     #[arg(long = "peer", env = "PISINK_PEER", value_name = "HOST:PORT", value_delimiter = ',')]
     pub(super) peers: Vec<String>,
 
@@ -91,6 +105,35 @@ pub(super) struct RunArgs {
     #[arg(long, env = "PISINK_DEADLINE", value_name = "DURATION")]
     deadline: Option<String>,
 
+    /// Who is the sink of the ring: this node, or the one at this address of the list of peers; --sink=false: not this
+    /// one [default: nobody; readings wait where they are]
+    #[arg(long, env = "PISINK_SINK", value_name = "HOST:PORT", num_args = 0..=1, default_missing_value = "true")]
+    sink: Option<Place>,
+
+    /// Who takes the sink's place when it is gone (ring): the nodes at these addresses, the first one first; or a number,
+    /// which is this node's turn
+    #[arg(long, env = "PISINK_STANDBY", value_name = "HOST:PORT", num_args = 0..=1, default_missing_value = "1")]
+    #[arg(value_delimiter = ',')]
+    standby: Vec<String>,
+
+    /// Who starts with the token (ring): this node, or the one at this address; --token=false: not this one
+    /// [default: asked on a terminal; else the ring elects one]
+    #[arg(long, env = "PISINK_TOKEN", value_name = "HOST:PORT", num_args = 0..=1, default_missing_value = "true")]
+    token: Option<Place>,
+
+    /// How long the token takes for a rotation when nobody has anything for it (ring): longer costs less, shorter
+    /// brings a reading sooner [default: 100ms]
+    #[arg(long, env = "PISINK_TOKEN_HOLD", value_name = "DURATION")]
+    token_hold: Option<String>,
+
+    /// From one round to the next at least (ring): a round ends when the token comes to the sink [default: 1s]
+    #[arg(long, env = "PISINK_ROUND_INTERVAL", value_name = "DURATION")]
+    round_interval: Option<String>,
+
+    /// A standby takes the sink's place when there was none for so long (ring) [default: 5s]
+    #[arg(long, env = "PISINK_STANDBY_AFTER", value_name = "DURATION")]
+    standby_after: Option<String>,
+
     /// Commit to disk at most once in this time: longer spares an SD card, shorter loses less at a power cut
     /// [default: 200ms]
     #[arg(long, env = "PISINK_FLUSH_INTERVAL", value_name = "DURATION")]
@@ -119,13 +162,13 @@ pub(super) struct RunArgs {
 
 /// Runs a node until it is asked to stop.
 pub(super) fn run(args: RunArgs) -> Result<()> {
-    io::run(settings(args)?)
-}
-
-/// What flags, environment, file and defaults come to.
-fn settings(args: RunArgs) -> Result<Settings> {
     let file = args.config.as_deref().map(config::read).transpose()?.unwrap_or_default();
-    settle(args, file)
+    let mut args = args;
+    question::about_token(&mut args, &file)?;
+    ring::check_own_place(&args, &file)?;
+    let settings = settle(args, file)?;
+    ring::warn_of_loopback(&settings);
+    io::run(settings)
 }
 
 /// What flags, environment and the content of a file come to. Whoever wants to know whether a config makes sense gives
@@ -135,10 +178,11 @@ pub(super) fn settle(args: RunArgs, file: FileConfig) -> Result<Settings> {
     let chips = parse_all::<ChipSpec>("chip", pick_list(&args.chips, &file.chips))?;
     let bus = bus(&args, &file)?;
     let host = args.host.or(file.host).unwrap_or(chips.is_empty());
+    let own = own(&args, &file)?;
     Ok(Settings {
-        role: role(&args, &file)?,
-        name: name(args.name.as_ref().or(file.name.as_ref()))?,
-        listen: listen(args.listen.or(file.listen))?,
+        role: role::role(&args, &file, &own)?,
+        name: own.name,
+        listen: own.listen,
         data: args.data.or(file.data).unwrap_or_else(|| "pisink-data".into()),
         buses: assign(bus, chips, faults)?,
         host,
@@ -163,6 +207,14 @@ pub(super) fn settle(args: RunArgs, file: FileConfig) -> Result<Settings> {
     })
 }
 
+/// Who this node is, and where.
+fn own(args: &RunArgs, file: &FileConfig) -> Result<Own> {
+    Ok(Own {
+        name: name(args.name.as_ref().or(file.name.as_ref()))?,
+        listen: listen(args.listen.as_ref().or(file.listen.as_ref()).cloned())?,
+    })
+}
+
 /// The bus of chips that name none.
 pub(super) fn bus(args: &RunArgs, file: &FileConfig) -> Result<BusSpec> {
     match args.bus.as_ref().or(file.bus.as_ref()) {
@@ -173,56 +225,6 @@ pub(super) fn bus(args: &RunArgs, file: &FileConfig) -> Result<BusSpec> {
 
 /// What a store may grow to unless told otherwise: an eighth of a common SD card, two years of a small site.
 const KEEP_BYTES: u64 = 4_000_000_000;
-
-fn role(args: &RunArgs, file: &FileConfig) -> Result<RoleSettings> {
-    let from_file =
-        || {
-            let text = file.role.as_ref()?;
-            Some(RoleName::from_str(text, true).map_err(|_| {
-                Usage(format!("role: {text:?} is not a role; the roles are primary and secondary"))
-            }))
-        };
-    let Some(role) = args.role.map(Ok).or_else(from_file).transpose()? else {
-        return Err(Usage(
-            "no role: say --role primary on the sink and --role secondary on the others".to_owned(),
-        )
-        .into());
-    };
-    let peers: Vec<String> = pick_list(&args.peers, &file.peers).to_vec();
-    for peer in &peers {
-        check_peer(peer)?;
-    }
-    if role == RoleName::Secondary {
-        return match peers.first() {
-            Some(peer) => Err(Usage(format!(
-                "--peer {peer}: a secondary polls nobody; say --role primary, or leave the peer out"
-            ))
-            .into()),
-            None => Ok(RoleSettings::Secondary),
-        };
-    }
-    let poll_interval = duration("poll-interval", args.poll_interval.clone(), file.poll_interval.clone())?
-        .unwrap_or(Duration::from_secs(1));
-    let deadline =
-        duration("deadline", args.deadline.clone(), file.deadline.clone())?.unwrap_or(poll_interval / 2);
-    if deadline > poll_interval {
-        return Err(Usage(format!(
-            "--deadline {deadline:?} is longer than --poll-interval {poll_interval:?}: a round ends before the next"
-        ))
-        .into());
-    }
-    Ok(RoleSettings::Primary { peers, poll_interval, deadline })
-}
-
-/// Whether there is such a host shows when it is looked up.
-pub(super) fn check_peer(peer: &str) -> Result<(), Usage> {
-    let port =
-        peer.rsplit_once(':').filter(|(host, _)| !host.is_empty()).map(|(_, port)| port.parse::<u16>());
-    match port {
-        Some(Ok(1..)) => Ok(()),
-        _ => Err(Usage(format!("--peer {peer:?}: write it as HOST:PORT, as in pi-2:7001"))),
-    }
-}
 
 /// Whether there is such an address shows when it is listened on.
 pub(super) fn listen(given: Option<String>) -> Result<String> {

@@ -11,6 +11,8 @@ use serde_json::Value as Json;
 use crate::model::{Body, Message, WallTime};
 use crate::wire::{self, LineDecoder};
 
+mod ring;
+
 #[derive(Debug, Args)]
 pub(super) struct StatusArgs {
     /// The node
@@ -95,6 +97,9 @@ fn for_people(status: &Json) -> String {
         let findings =
             polling.get("findings").and_then(Json::as_array).map(Vec::as_slice).unwrap_or_default();
         lines.extend(findings.iter().filter_map(Json::as_str).map(|finding| format!("LOOK     {finding}")));
+    }
+    if let Some(ring) = status.get("ring") {
+        lines.extend(ring::lines(ring));
     }
     lines.push(String::new());
     lines.join("\n")

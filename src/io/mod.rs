@@ -37,7 +37,7 @@ pub use plotter::{draw, write_aside};
 pub use settings::{BusSettings, PlotSettings, RoleSettings, Settings};
 
 use crate::model::{JournalId, NodeName, Now, Seq};
-use crate::node::{Node, NodeConfig, PollConfig, Role};
+use crate::node::{Node, NodeConfig, PollConfig, RingPart, Role};
 use crate::store::{Check, OpenParams, OwnJournal, Retention, Store};
 use event_loop::{Ending, EventLoop, Parts, WAKER};
 use notify::Notify;
@@ -91,11 +91,12 @@ fn session(settings: &mut Settings, check: Check) -> Result<Ending> {
     let (answers, resolved) = channel();
     let (store, store_thread) = store_thread::start(store, store_settings(settings), to_loop, wake.clone())?;
     let samplers = Samplers::start(settings, &store)?;
-    let plotter = settings.plots.as_ref().map(|plots| Plotter::start(&settings.data, plots)).transpose()?;
-    let role = if matches!(settings.role, RoleSettings::Secondary) { "secondary" } else { "primary" };
+    let plots = plots(settings);
+    let plotter = plots.map(|plots| Plotter::start(&settings.data, plots)).transpose()?;
     log::info!(
-        "{} ({role}) listens on {address}, keeps its data in {}",
+        "{} ({}) listens on {address}, keeps its data in {}",
         settings.name,
+        settings.role.name(),
         settings.data.display()
     );
 
@@ -123,10 +124,16 @@ fn session(settings: &mut Settings, check: Check) -> Result<Ending> {
     }
     store.stop();
     let Ok(saved) = store_thread.join() else { bail!("the store's thread ended in a panic") };
-    if let Some(plots) = &settings.plots {
+    if let Some(plots) = plots {
         plotter::draw_last(&settings.data, plots);
     }
     farewell(&settings.name, ending?, saved)
+}
+
+/// What is to be drawn. A ring's config is the same on every node; it is drawn where readings come together.
+fn plots(settings: &Settings) -> Option<&PlotSettings> {
+    let is_drawn = settings.role.collects() || matches!(settings.role, RoleSettings::Secondary);
+    settings.plots.as_ref().filter(|_| is_drawn)
 }
 
 fn store_settings(settings: &Settings) -> StoreSettings {
@@ -135,7 +142,7 @@ fn store_settings(settings: &Settings) -> StoreSettings {
         retention: Retention {
             max_age: settings.keep_for,
             max_bytes: Some(settings.keep_bytes),
-            sink: matches!(settings.role, RoleSettings::Primary { .. }),
+            sink: settings.role.is_sink(),
         },
     }
 }
@@ -197,20 +204,6 @@ fn open_store(settings: &Settings, check: Check) -> Result<Store> {
 }
 
 fn node(settings: &Settings, store: &Store, synced: &mut Synced, now: Now) -> Result<Node> {
-    let role = match &settings.role {
-        RoleSettings::Secondary => Role::Secondary,
-        RoleSettings::Primary { peers, poll_interval, deadline } => {
-            let known: BTreeMap<String, NodeName> = store.peers()?.into_iter().collect();
-            Role::Primary(PollConfig {
-                peers: peers.iter().map(|address| (address.clone(), known.get(address).cloned())).collect(),
-                cursors: cursors(store)?,
-                poll_interval: *poll_interval,
-                deadline: *deadline,
-                last_round: store.last_round(),
-                seed: clock::random_u64(),
-            })
-        }
-    };
     let OwnJournal { journal, last } = store.own();
     let consumers = store.consumers()?;
     let config = NodeConfig {
@@ -223,9 +216,41 @@ fn node(settings: &Settings, store: &Store, synced: &mut Synced, now: Now) -> Re
             .into_iter()
             .filter_map(|c| Some((NodeName::new(&c.name).ok()?, c.taken)))
             .collect(),
-        role,
+        role: role(&settings.role, store)?,
     };
     Ok(Node::new(config, now))
+}
+
+/// The role, with what the store knows for it.
+fn role(settings: &RoleSettings, store: &Store) -> Result<Role> {
+    let known: BTreeMap<String, NodeName> = store.peers()?.into_iter().collect();
+    let with_names = |peers: &[String]| {
+        peers.iter().map(|address| (address.clone(), known.get(address).cloned())).collect()
+    };
+    Ok(match settings {
+        RoleSettings::Secondary => Role::Secondary,
+        RoleSettings::Primary { peers, poll_interval, deadline } => Role::Primary(PollConfig {
+            peers: with_names(peers),
+            cursors: cursors(store)?,
+            poll_interval: *poll_interval,
+            deadline: *deadline,
+            last_round: store.last_round(),
+            seed: clock::random_u64(),
+        }),
+        RoleSettings::Ring { peers, sink_rank, makes_token, token_hold, round_interval, standby_after } => {
+            Role::Ring(RingPart {
+                peers: with_names(peers),
+                cursors: cursors(store)?,
+                sink_rank: *sink_rank,
+                makes_token: *makes_token,
+                token_hold: *token_hold,
+                round_interval: *round_interval,
+                standby_after: *standby_after,
+                last_round: store.last_round(),
+                seed: clock::random_u64(),
+            })
+        }
+    })
 }
 
 /// What is held of each journal; a node that was renamed has one journal under two names.

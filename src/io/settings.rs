@@ -50,6 +50,51 @@ pub enum RoleSettings {
         /// A round is over after this at the latest.
         deadline: Duration,
     },
+    /// It is one of those among whom a token goes round.
+    Ring {
+        /// `host:port` of every node, this one among them: the same list in the same order on each.
+        peers: Vec<String>,
+        /// Place among those that collect: 0 is the sink, then come the standbys; `None` never collects.
+        sink_rank: Option<u8>,
+        /// Makes the token at once instead of waiting for one.
+        makes_token: bool,
+        /// How long an idle token takes for a rotation.
+        token_hold: Duration,
+        /// Least time from one round to the next.
+        round_interval: Duration,
+        /// A standby takes the sink's place when there was none for so long.
+        standby_after: Duration,
+    },
+}
+
+impl RoleSettings {
+    /// The role as flags and status name it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            RoleSettings::Secondary => "secondary",
+            RoleSettings::Primary { .. } => "primary",
+            RoleSettings::Ring { .. } => "ring",
+        }
+    }
+
+    /// Whether readings of other nodes may come together here.
+    pub fn collects(&self) -> bool {
+        match self {
+            RoleSettings::Secondary => false,
+            RoleSettings::Primary { .. } => true,
+            RoleSettings::Ring { sink_rank, .. } => sink_rank.is_some(),
+        }
+    }
+
+    /// Whether this is where readings are meant to come together: nobody else has to take what is measured here. A
+    /// standby's readings are for the sink, whoever collects meanwhile.
+    pub fn is_sink(&self) -> bool {
+        match self {
+            RoleSettings::Secondary => false,
+            RoleSettings::Primary { .. } => true,
+            RoleSettings::Ring { sink_rank, .. } => *sink_rank == Some(0),
+        }
+    }
 }
 
 /// One bus and its chips.

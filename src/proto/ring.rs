@@ -84,6 +84,8 @@ pub struct Ring {
     /// The members by the last token, while this node is one of them.
     members: Roster,
     is_member: bool,
+    /// Whose sink collects, by the last token that was here.
+    acting: Option<JournalId>,
     rotations: VecDeque<Duration>,
     visited_at: Option<Instant>,
     hops: Hops,
@@ -120,6 +122,7 @@ impl Ring {
             latest_at: now,
             members: Roster::default(),
             is_member: false,
+            acting: None,
             rotations: VecDeque::new(),
             visited_at: None,
             hops: Hops::default(),

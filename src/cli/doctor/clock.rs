@@ -5,7 +5,6 @@ use std::time::UNIX_EPOCH;
 use super::finding::Finding;
 use super::scene::Scene;
 use super::words;
-use crate::io::RoleSettings;
 use crate::model::CLOCK_IS_SET_FROM;
 
 /// A clock chip that is further off than this has lost its battery, in seconds.
@@ -30,17 +29,18 @@ fn wall(scene: &Scene) -> Finding {
     let time = scene.wall.to_string().get(..19).unwrap_or_default().replace('T', " ");
     if scene.wall < CLOCK_IS_SET_FROM {
         let next = "bring the Pi to a network with time once, or: sudo date -u -s '2026-06-01 12:00:00'";
-        return match scene.settings.role {
-            RoleSettings::Primary { .. } => Finding::failure(
+        return if scene.settings.role.collects() {
+            Finding::failure(
                 format!("the clock says {time} UTC: it was never set, and a sink's clock dates all"),
                 next,
-            ),
-            RoleSettings::Secondary => Finding::warning(
+            )
+        } else {
+            Finding::warning(
                 format!(
                     "the clock says {time} UTC: it was never set; its readings are dated by the sink alone"
                 ),
                 next,
-            ),
+            )
         };
     }
     Finding::good(format!("the clock says {time} UTC"))
@@ -63,10 +63,11 @@ fn sync(scene: &Scene) -> Finding {
     } else {
         "look at `timedatectl timesync-status` (or `chronyc sources`); without any network this is as it must be"
     };
-    match scene.settings.role {
-        // The sink's clock dates what the others measure.
-        RoleSettings::Primary { .. } => Finding::warning(what, next),
-        RoleSettings::Secondary => Finding::note(what).and_next(next),
+    // The sink's clock dates what the others measure.
+    if scene.settings.role.collects() {
+        Finding::warning(what, next)
+    } else {
+        Finding::note(what).and_next(next)
     }
 }
 
@@ -167,6 +168,7 @@ mod tests {
     use super::*;
     use crate::cli::doctor::finding::Severity::{Failure, Good, Note, Skipped, Warning};
     use crate::cli::doctor::testkit::{Machine, NOON, assert_finding};
+    use crate::io::RoleSettings;
     use crate::model::WallTime;
 
     const ASKED: &str = "timedatectl show -p NTP -p NTPSynchronized";

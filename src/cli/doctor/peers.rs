@@ -30,7 +30,7 @@ pub(super) fn check(scene: &Scene) -> Vec<Finding> {
                 Finding::note("no peers are configured").and_next("peers = [\"pi-2:7001\"] in the config"),
             ];
         }
-        RoleSettings::Primary { peers, .. } => peers,
+        RoleSettings::Primary { peers, .. } | RoleSettings::Ring { peers, .. } => peers,
     };
     let answers: Vec<(String, Asked)> = peers.chunks(AT_ONCE).flat_map(ask_all).collect();
     let mut findings: Vec<Finding> =

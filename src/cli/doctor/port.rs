@@ -6,6 +6,7 @@ use serde_json::Value as Json;
 
 use super::finding::Finding;
 use super::scene::Scene;
+use crate::cli::run::is_elsewhere;
 use crate::io::RoleSettings;
 
 /// A socket that listens, in `/proc/net/tcp`.
@@ -86,13 +87,23 @@ fn listeners(scene: &Scene, port: u16) -> Vec<String> {
     inodes
 }
 
-/// A secondary that only this machine can reach is polled by nobody else.
+/// A secondary that only this machine can reach is polled by nobody else, and a ring's node is in no ring with others.
 fn loopback(scene: &Scene, address: SocketAddr) -> Option<Finding> {
-    let is_secondary = matches!(scene.settings.role, RoleSettings::Secondary);
-    (is_secondary && address.ip().is_loopback()).then(|| {
-        Finding::note(format!("{} is for this machine only: no other node can poll this one", address.ip()))
-            .and_next(format!("for a sink elsewhere: listen = \"0.0.0.0:{}\"", address.port()))
-    })
+    if !address.ip().is_loopback() {
+        return None;
+    }
+    let only = format!("{} is for this machine only", address.ip());
+    let open = format!("listen = \"0.0.0.0:{}\"", address.port());
+    match &scene.settings.role {
+        RoleSettings::Primary { .. } => None,
+        RoleSettings::Secondary => Some(
+            Finding::note(format!("{only}: no other node can poll this one"))
+                .and_next(format!("for a sink elsewhere: {open}")),
+        ),
+        RoleSettings::Ring { peers, .. } => peers.iter().any(|peer| is_elsewhere(peer)).then(|| {
+            Finding::failure(format!("{only}: the others of the ring cannot reach this node"), open)
+        }),
+    }
 }
 
 #[cfg(test)]

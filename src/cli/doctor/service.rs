@@ -39,6 +39,14 @@ pub(super) fn check_config(scene: &Scene) -> Vec<Finding> {
     let role = match &settings.role {
         RoleSettings::Secondary => "secondary".to_owned(),
         RoleSettings::Primary { peers, .. } => format!("primary of {} peer(s)", peers.len()),
+        RoleSettings::Ring { peers, sink_rank, .. } => {
+            let part = match sink_rank {
+                None => String::new(),
+                Some(0) => ", its sink".to_owned(),
+                Some(turn) => format!(", standby {turn}"),
+            };
+            format!("one of a ring of {}{part}", peers.len())
+        }
     };
     let sum = format!("{role}, {chips} chip(s), data in {}", settings.data.display());
     vec![match &scene.config {

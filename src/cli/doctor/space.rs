@@ -9,7 +9,7 @@ use super::finding::Finding;
 use super::host::disk_bytes;
 use super::scene::Scene;
 use super::words;
-use crate::io::{RoleSettings, Settings};
+use crate::io::Settings;
 use crate::model::CLOCK_IS_SET_FROM;
 use crate::store::Stats;
 
@@ -76,10 +76,8 @@ fn judge(free: u64, whole: u64, stats: Option<&Stats>, settings: &Settings) -> F
 
 fn outlook(free: u64, used: u64, growth: Option<Growth>, settings: &Settings, is_bounded: bool) -> String {
     let Some(growth) = growth.filter(|growth| growth.bytes_per_day > 0.0) else {
-        return match settings.role {
-            RoleSettings::Secondary => String::new(),
-            RoleSettings::Primary { .. } => "; how long it lasts shows once readings have come".to_owned(),
-        };
+        let is_open = settings.role.collects();
+        return if is_open { "; how long it lasts shows once readings have come" } else { "" }.to_owned();
     };
     let rate = growth.bytes_per_day;
     let by = if growth.measured { "so far" } else { "by the config" };
@@ -109,7 +107,7 @@ fn measured(stats: Option<&Stats>) -> Option<Growth> {
 
 /// From the chips of the config. What a sink takes from others is not known from that.
 fn configured(settings: &Settings) -> Option<Growth> {
-    if matches!(settings.role, RoleSettings::Primary { .. }) {
+    if settings.role.collects() {
         return None;
     }
     let chips = settings.buses.iter().flat_map(|bus| &bus.chips);
@@ -133,6 +131,7 @@ mod tests {
     use super::*;
     use crate::cli::doctor::finding::Severity::{Failure, Good, Warning};
     use crate::cli::doctor::testkit::{Machine, assert_finding, assert_one};
+    use crate::io::RoleSettings;
     use crate::model::{JournalId, NodeName, Seq, WallTime};
     use crate::store::SourceStats;
 

@@ -22,6 +22,9 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("faults", "[\"sht3x@0x44=nack@10s..20s\"]"),
     ("host", "true"),
     ("deadline", "\"500ms\""),
+    ("sink", "\"pi-1:7001\""),
+    ("standby", "[\"pi-2:7001\"]"),
+    ("token", "\"pi-1:7001\""),
     ("keep_for", "\"365d\""),
     ("plots", "\"plots\""),
 ];

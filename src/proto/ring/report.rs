@@ -188,6 +188,8 @@ impl Ring {
             .collect();
         let rotation_us =
             self.rotations.back().map(|time| u64::try_from(time.as_micros()).unwrap_or(u64::MAX));
+        let acting = self.members.iter().find(|member| Some(member.who.id.journal) == self.acting);
+        let list: Vec<_> = self.links.all().filter_map(|ix| self.links.address(ix)).collect();
         json!({
             "state": state,
             "epoch": self.latest.0.epoch,
@@ -195,7 +197,8 @@ impl Ring {
             "rotation_us": rotation_us,
             "is_sink": self.collector.acts(),
             "round": self.collector.round(),
-            "listed": self.links.len(),
+            "sink": acting.map(|member| member.who.node.as_str()),
+            "list": list,
             "members": members,
         })
     }

@@ -60,6 +60,7 @@ impl Ring {
         } else {
             self.load(&mut token);
         }
+        self.acting = token.sink;
         self.adopt(&token);
         let members = u64::try_from(token.members.len()).unwrap_or(u64::MAX);
         let is_idle = token.seq.saturating_sub(token.busy) >= members;

@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::cli::config::{self, KEYS};
-use crate::cli::run;
+use crate::cli::run::{self, Place};
 
 fn text(config: &FileConfig) -> String {
     config_text(config, &[]).unwrap()
@@ -136,12 +136,20 @@ fn words() -> impl Strategy<Value = Vec<String>> {
     proptest::collection::vec(any::<String>(), 0..4)
 }
 
+fn place() -> impl Strategy<Value = Option<Place>> {
+    proptest::option::of(prop_oneof![
+        any::<bool>().prop_map(Place::Here),
+        any::<String>().prop_map(Place::At)
+    ])
+}
+
 fn configs() -> impl Strategy<Value = FileConfig> {
     let names = (word(), word(), word(), word(), word(), proptest::option::of(any::<bool>()));
     let lists = (words(), words(), words());
     let times = (word(), word(), word(), word(), word());
     let rest = (word(), word(), word(), word());
-    (names, lists, times, rest).prop_map(|(names, lists, times, rest)| FileConfig {
+    let ring = (place(), words(), place(), word(), word(), word());
+    (names, lists, times, rest, ring).prop_map(|(names, lists, times, rest, ring)| FileConfig {
         role: names.0,
         name: names.1,
         listen: names.2,
@@ -160,6 +168,12 @@ fn configs() -> impl Strategy<Value = FileConfig> {
         plots: rest.1.map(Into::into),
         plot_interval: rest.2,
         plot_last: rest.3,
+        sink: ring.0,
+        standby: ring.1,
+        token: ring.2,
+        token_hold: ring.3,
+        round_interval: ring.4,
+        standby_after: ring.5,
     })
 }
 
