@@ -13,6 +13,7 @@ use crate::wire::{KNOWN_KEYS, WireError, open_piece, seal_piece};
 mod duty;
 mod events;
 mod guests;
+mod roles;
 
 use duty::{Duty, DutyOutput};
 pub use events::{Asker, Input, NodeConfig, Output, PollConfig, Report, RingPart, Role};
@@ -45,10 +46,8 @@ pub struct Node {
 impl Node {
     /// Begins at `now`.
     pub fn new(config: NodeConfig, now: Now) -> Self {
-        let mut config = config;
-        let role = std::mem::replace(&mut config.role, Role::Secondary);
-        let duty = Duty::new(&config, role, now.mono);
-        let NodeConfig { name, journal, boot, synced, last, consumers, .. } = config;
+        let NodeConfig { name, journal, boot, synced, last, consumers, role } = config;
+        let duty = Duty::new(name.clone(), (journal, last), role, now.mono);
         let mut clock = OwnClock::new(boot);
         clock.set_synced(synced);
         let mut node = Self {
@@ -101,6 +100,8 @@ impl Node {
             Input::ClockSynced(_) => {}
             Input::Taken { journal, cursor } => self.duty.taken(now, journal, cursor),
             Input::Refused { journal } => self.duty.refused(journal),
+            Input::Become(role) => self.take_up(now, *role),
+            Input::OrderAnswered { link, id, answer } => self.answer_order(link, id, answer),
         }
     }
 
@@ -208,7 +209,8 @@ impl Node {
                 let pong = self.envelope(id, pong);
                 self.outputs.push_back(Output::Send(link, pong));
             }
-            Body::Status(_) | Body::Pong(_) => {}
+            Body::Role(order) => self.order(link, id, order),
+            Body::Status(_) | Body::Pong(_) | Body::RoleAnswer(_) => {}
             Body::Error { re, text } => {
                 // What a polled peer refuses is told by the primary.
                 let is_answer = match &mut self.duty {

@@ -8,13 +8,15 @@ use std::time::Duration;
 use core::net::IpAddr;
 
 use super::*;
-use crate::model::{BootId, ClockMark, ClockSample, PollRequest, Seq, WallTime};
+use crate::model::{BootId, ClockMark, ClockSample, PollRequest, RoleOrder, Seq, WallTime};
 use crate::proto::PeerIx;
 use crate::proto::contract::{Machine, Watched, at, for_seeds};
 use crate::wire::{LineDecoder, encode};
 
 #[path = "node/ring_tests.rs"]
 mod ring;
+#[path = "node/roles_tests.rs"]
+mod roles;
 #[path = "node/world_tests.rs"]
 mod world;
 #[path = "node/world_clock_tests.rs"]
@@ -34,11 +36,14 @@ impl Machine for Node {
         Node::poll_output(self)
     }
     fn outputs_max(&self) -> usize {
-        4 + match &self.duty {
-            Duty::Secondary => 0,
-            Duty::Primary(primary) => primary.outputs_max(),
-            Duty::Ring(ring) => ring.outputs_max(),
-        }
+        // A duty that has just been let go drops its links.
+        let dropped = self.outputs.iter().filter(|output| matches!(output, Output::Disconnect(_))).count();
+        4 + dropped
+            + match &self.duty {
+                Duty::Secondary => 0,
+                Duty::Primary(primary) => primary.outputs_max(),
+                Duty::Ring(ring) => ring.outputs_max(),
+            }
     }
 }
 
@@ -66,14 +71,18 @@ fn node(role: Role) -> Watched<Node> {
 }
 
 fn primary(peers: usize) -> Watched<Node> {
-    node(Role::Primary(PollConfig {
+    node(Role::Primary(polling(peers)))
+}
+
+fn polling(peers: usize) -> PollConfig {
+    PollConfig {
         peers: (0..peers).map(|n| (format!("10.0.0.{n}:7000"), None)).collect(),
         cursors: BTreeMap::new(),
         poll_interval: Duration::from_secs(1),
         deadline: Duration::from_millis(400),
         last_round: 0,
         seed: 1,
-    }))
+    }
 }
 
 fn tell(node: &mut Watched<Node>, input: Input) -> Vec<Output> {
@@ -296,7 +305,7 @@ fn a_link_that_the_primary_drops_is_forgotten() {
 fn it_keeps_the_contract_whatever_comes() {
     for_seeds(200, |seed| {
         let mut rng = fastrand::Rng::with_seed(seed);
-        let mut node = if rng.bool() { primary(3) } else { node(Role::Secondary) };
+        let mut node = node(roles::random(&mut rng));
         for _ in 0..300 {
             let link = LinkId(rng.u64(1..12));
             let input = random_input(&mut rng, link);
@@ -341,7 +350,7 @@ fn random_clock(rng: &mut fastrand::Rng) -> ClockSample {
 fn random_input(rng: &mut fastrand::Rng, link: LinkId) -> Input {
     let peer = PeerIx(rng.usize(0..4));
     let (journal, seq) = (JournalId(rng.u64(0..4)), Seq(rng.u64(0..30)));
-    let body = match rng.u8(0..9) {
+    let body = match rng.u8(0..10) {
         0 => Body::Ping,
         1 => Body::StatusRequest,
         2 => Body::Unknown { key: "WHAT".into() },
@@ -352,6 +361,7 @@ fn random_input(rng: &mut fastrand::Rng, link: LinkId) -> Input {
             let journal = [None, Some(OWN), Some(journal)][rng.usize(0..3)];
             Body::Poll(PollRequest { journal, after: seq, taken, max: rng.u32(..) })
         }
+        7 => Body::Role(RoleOrder::Tell),
         _ => Body::Readings(Readings {
             re: rng.u32(0..20).to_string(),
             journal,
@@ -360,7 +370,8 @@ fn random_input(rng: &mut fastrand::Rng, link: LinkId) -> Input {
             ..piece(seq)
         }),
     };
-    match rng.u8(0..13) {
+    match rng.u8(0..14) {
+        13 => Input::Become(Box::new(roles::random(rng))),
         12 => Input::ClockSynced(rng.bool().then(|| Duration::from_micros(rng.u64(..)))),
         0 => Input::LinkUp { link, peer: rng.bool().then_some(peer), remote: IpAddr::from([10, 0, 0, 3]) },
         1 => Input::LinkFailed { peer, why: "refused".into() },

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod ask;
 mod config;
 mod demo;
 mod doctor;
@@ -13,6 +14,7 @@ mod generate;
 mod init;
 mod parse;
 mod plot;
+mod role;
 mod run;
 mod sensors;
 mod status;
@@ -59,6 +61,8 @@ enum Command {
     Sensors(sensors::SensorsArgs),
     /// Ask a running node how it is
     Status(status::StatusArgs),
+    /// Ask a running node for its role, or give it another
+    Role(role::RoleArgs),
     /// Check everything that a node needs on this machine, and say what to do about what is wrong
     Doctor(Box<doctor::DoctorArgs>),
     /// Write the completions of a shell to standard output
@@ -91,6 +95,7 @@ pub fn main() -> ExitCode {
         Command::Export(args) => export::run(&args),
         Command::Sensors(args) => sensors::run(&args),
         Command::Status(args) => status::run(&args),
+        Command::Role(args) => role::run(args),
         Command::Doctor(args) => doctor::run(*args),
         Command::Completions(args) => generate::completions(&args),
         Command::Man(args) => generate::man(&args),

@@ -4,6 +4,7 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
 use anyhow::{Context, Result};
@@ -114,6 +115,8 @@ fn dates(parts: &[store::Dates]) -> Dates {
 
 /// A running sink's pictures.
 pub(crate) struct Plotter {
+    /// What is to be drawn at present.
+    settings: Arc<Mutex<Option<PlotSettings>>>,
     now: SyncSender<()>,
     thread: JoinHandle<()>,
 }
@@ -122,18 +125,25 @@ impl Plotter {
     /// Starts the thread that draws the store in `data`.
     pub(crate) fn start(data: &Path, settings: &PlotSettings) -> Result<Self> {
         let (now, wish) = sync_channel(1);
-        let (data, settings) = (data.to_owned(), settings.clone());
+        let settings = Arc::new(Mutex::new(Some(settings.clone())));
+        let (data, planned) = (data.to_owned(), Arc::clone(&settings));
         let builder = std::thread::Builder::new().name("plotter".to_owned());
-        let thread = builder.spawn(move || run(&data, &settings, &wish)).context("starting the plotter")?;
-        Ok(Self { now, thread })
+        let thread = builder.spawn(move || run(&data, &planned, &wish)).context("starting the plotter")?;
+        Ok(Self { settings, now, thread })
     }
 
-    /// Draws now, when called; a wish that waits already is enough.
-    pub(crate) fn drawer(&self) -> Box<dyn Fn()> {
-        let now = self.now.clone();
-        Box::new(move || {
-            let _ = now.try_send(());
-        })
+    /// Draws this from now on, or nothing; at once where it is something else than before.
+    pub(crate) fn draw(&self, wanted: Option<&PlotSettings>) {
+        let Ok(mut settings) = self.settings.lock() else { return };
+        if settings.as_ref() != wanted {
+            *settings = wanted.cloned();
+            self.draw_now();
+        }
+    }
+
+    /// Draws now; a wish that waits already is enough.
+    pub(crate) fn draw_now(&self) {
+        let _ = self.now.try_send(());
     }
 
     /// Ends the thread; [`draw_last`] draws the end of the story when the store is closed.
@@ -145,9 +155,20 @@ impl Plotter {
     }
 }
 
-fn run(data: &Path, settings: &PlotSettings, wish: &Receiver<()>) {
-    while wish.recv_timeout(settings.interval) != Err(RecvTimeoutError::Disconnected) {
-        draw_last(data, settings);
+fn run(data: &Path, settings: &Mutex<Option<PlotSettings>>, wish: &Receiver<()>) {
+    let planned = || settings.lock().ok().and_then(|settings| settings.clone());
+    loop {
+        let woken = match planned() {
+            Some(plots) => wish.recv_timeout(plots.interval),
+            None => wish.recv().map_err(|_| RecvTimeoutError::Disconnected),
+        };
+        if woken == Err(RecvTimeoutError::Disconnected) {
+            return;
+        }
+        // It may be another plan by now.
+        if let Some(plots) = planned() {
+            draw_last(data, &plots);
+        }
     }
 }
 

@@ -1,9 +1,9 @@
 //! What a node does besides sensing and answering: the machine of its role, if that has one.
 
-use crate::model::{Instant, JournalId, Now, Seq};
+use crate::model::{Instant, JournalId, NodeName, Now, RoleName, Seq};
 use crate::proto::{LinkId, PeerIx, Primary, PrimaryConfig, PrimaryOutput, Ring, RingConfig, RingOutput};
 
-use super::events::{NodeConfig, PollConfig, RingPart, Role};
+use super::events::{PollConfig, RingPart, Role};
 
 /// The machine of the role.
 #[derive(Debug)]
@@ -21,22 +21,41 @@ pub(super) enum DutyOutput {
 }
 
 impl Duty {
-    /// Takes the role up at `now`.
-    pub(super) fn new(config: &NodeConfig, role: Role, now: Instant) -> Self {
+    /// Takes the role up at `now`, at the node of this name with this journal, durable through that place.
+    pub(super) fn new(name: NodeName, own: (JournalId, Seq), role: Role, now: Instant) -> Self {
         match role {
             Role::Secondary => Duty::Secondary,
-            Role::Primary(poll) => Duty::Primary(primary(config, poll, now)),
-            Role::Ring(part) => Duty::Ring(Box::new(ring(config, part, now))),
+            Role::Primary(poll) => Duty::Primary(primary(name, own.0, poll, now)),
+            Role::Ring(part) => Duty::Ring(Box::new(ring(name, own, part, now))),
+        }
+    }
+
+    /// The last round that it began.
+    pub(super) fn round(&self) -> u64 {
+        match self {
+            Duty::Secondary => 0,
+            Duty::Primary(primary) => primary.round(),
+            Duty::Ring(ring) => ring.round(),
+        }
+    }
+
+    /// Drops every link that it has or tries to have: it ends.
+    pub(super) fn let_go(&mut self) {
+        match self {
+            Duty::Secondary => {}
+            Duty::Primary(primary) => primary.let_go(),
+            Duty::Ring(ring) => ring.leave(),
         }
     }
 
     /// The role's name, as flags and status have it.
     pub(super) fn name(&self) -> &'static str {
-        match self {
-            Duty::Secondary => "secondary",
-            Duty::Primary(_) => "primary",
-            Duty::Ring(_) => "ring",
-        }
+        let name = match self {
+            Duty::Secondary => RoleName::Secondary,
+            Duty::Primary(_) => RoleName::Primary,
+            Duty::Ring(_) => RoleName::Ring,
+        };
+        name.as_str()
     }
 
     pub(super) fn link_up(&mut self, now: Now, peer: PeerIx, link: LinkId) {
@@ -120,9 +139,9 @@ impl Duty {
     }
 }
 
-fn primary(config: &NodeConfig, poll: PollConfig, now: Instant) -> Primary {
+fn primary(name: NodeName, journal: JournalId, poll: PollConfig, now: Instant) -> Primary {
     let config = PrimaryConfig {
-        own: (config.name.clone(), config.journal),
+        own: (name, journal),
         peers: poll.peers,
         cursors: poll.cursors,
         poll_interval: poll.poll_interval,
@@ -133,11 +152,11 @@ fn primary(config: &NodeConfig, poll: PollConfig, now: Instant) -> Primary {
     Primary::new(config, now)
 }
 
-fn ring(config: &NodeConfig, part: RingPart, now: Instant) -> Ring {
+fn ring(node: NodeName, (journal, last): (JournalId, Seq), part: RingPart, now: Instant) -> Ring {
     let config = RingConfig {
-        node: config.name.clone(),
-        journal: config.journal,
-        last: config.last,
+        node,
+        journal,
+        last,
         peers: part.peers,
         sink_rank: part.sink_rank,
         cursors: part.cursors,

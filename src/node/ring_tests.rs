@@ -14,7 +14,11 @@ fn heard(body: Body) -> Input {
 }
 
 fn ring() -> Watched<Node> {
-    node(Role::Ring(RingPart {
+    node(Role::Ring(part()))
+}
+
+pub(super) fn part() -> RingPart {
+    RingPart {
         peers: (0..3).map(|n| (format!("10.0.0.{n}:7000"), None)).collect(),
         cursors: BTreeMap::new(),
         sink_rank: None,
@@ -24,7 +28,7 @@ fn ring() -> Watched<Node> {
         standby_after: Duration::from_secs(5),
         last_round: 0,
         seed: 1,
-    }))
+    }
 }
 
 #[test]

@@ -57,9 +57,11 @@ enum Fault {
     Overflow,
     /// A script comes, says something, and goes.
     Guest,
+    /// A primary becomes a secondary, or the other way round, while it runs.
+    Role,
 }
 
-const FAULTS: [Fault; 12] = [
+const FAULTS: [Fault; 13] = [
     Fault::Reset,
     Fault::Vanish,
     Fault::Stall,
@@ -72,6 +74,7 @@ const FAULTS: [Fault; 12] = [
     Fault::Retention,
     Fault::Overflow,
     Fault::Guest,
+    Fault::Role,
 ];
 
 /// A fault that ends by itself.
@@ -161,6 +164,7 @@ impl World {
             }
             Fault::Retention | Fault::Overflow => self.drop_readings(fault == Fault::Overflow),
             Fault::Guest => self.guest(),
+            Fault::Role => self.change_role(),
         }
         let wait = self.millis(0, 2 * self.plan.fault_every_ms);
         self.schedule(wait, Event::Fault);
@@ -242,6 +246,21 @@ impl World {
         let story = self.stories.get_mut(&disk.journal).expect("every card has its story");
         let through = if whatever { self.rng.u64(0..=story.last()) } else { disk.taken_by_all() };
         story.dropped_through = story.dropped_through.max(through);
+    }
+
+    fn change_role(&mut self) {
+        let at = self.any_host();
+        // A consumer is known by its name: of two that share one, neither may become a sink.
+        if self.plan.has_twins && self.hosts[at].name.as_str() == "twin" {
+            return;
+        }
+        let others = self.others(at);
+        let host = &mut self.hosts[at];
+        host.peers = if host.peers.is_some() { None } else { Some(others) };
+        trace!(self, "{} is to be a primary: {}", self.hosts[at].name, self.hosts[at].peers.is_some());
+        if self.hosts[at].running.is_some() {
+            self.command(at, super::Command::Role);
+        }
     }
 
     fn guest(&mut self) {

@@ -217,6 +217,19 @@ impl Primary {
         self.set_timer(ix);
     }
 
+    /// Drops every link and every attempt at one: nothing is polled any more. Its last outputs are still to be carried
+    /// out; it is not to be driven any further.
+    pub fn let_go(&mut self) {
+        for (at, peer) in self.peers.iter().enumerate() {
+            let link = match peer.state {
+                State::Down { .. } => continue,
+                State::Connecting { .. } => None,
+                State::Up { link, .. } => Some(link),
+            };
+            self.outputs.push_back(PrimaryOutput::Disconnect(PeerIx(at), link));
+        }
+    }
+
     /// When to call [`Primary::handle_timeout`] at the latest, and why.
     pub fn poll_timeout(&self) -> Option<(Instant, &'static str)> {
         let round = match self.open {

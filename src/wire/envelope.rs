@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 
 use super::clock::{RawClock, RawMark};
 use super::ring::{self, RawToken};
-use super::{WireError, senml};
+use super::{WireError, role, senml};
 use crate::model::{
     Body, BootId, ClockSample, JournalId, Message, NodeName, Pack, PollRequest, Readings, Roster, Seq,
     WallTime,
@@ -31,6 +31,8 @@ pub const KNOWN_KEYS: &[&str] = &[
     "CLAIM_ANSWER",
     "RING",
     "RING_ANSWER",
+    "ROLE",
+    "ROLE_ANSWER",
 ];
 
 /// An envelope whose value is read at once (as `V`) or kept as text.
@@ -138,6 +140,8 @@ fn body(key: &str, value: Option<&RawValue>, id: &str) -> Result<Body, WireError
             let fault: Fault = serde_json::from_str(text).unwrap_or_default();
             Ok(Body::Error { re: fault.re, text: fault.text })
         }
+        "ROLE" => role::decode_order(text).map(Body::Role).map_err(bad("ROLE")),
+        "ROLE_ANSWER" => role::decode_answer(text).map(Body::RoleAnswer).map_err(bad("ROLE_ANSWER")),
         _ => match ring::decode(key, text) {
             Some((key, body)) => body.map_err(bad(key)),
             None => Ok(Body::Unknown { key: key.chars().take(40).collect() }),
@@ -262,6 +266,8 @@ fn encode_body(body: &Body, out: &mut Vec<u8>) {
         Body::StatusRequest | Body::Status(_) => "STATUS",
         Body::Ping => "PING",
         Body::Pong(_) => "PONG",
+        Body::Role(_) => "ROLE",
+        Body::RoleAnswer(_) => "ROLE_ANSWER",
         Body::Error { .. } => "ERROR",
         Body::Unknown { key } => key,
         _ => "FOREIGN",
@@ -277,6 +283,10 @@ fn encode_body(body: &Body, out: &mut Vec<u8>) {
         Body::Status(value) | Body::Foreign(value) => {
             out.extend_from_slice(b",\"value\":");
             append_json(out, value);
+        }
+        Body::Role(_) | Body::RoleAnswer(_) => {
+            out.extend_from_slice(b",\"value\":");
+            out.extend_from_slice(&role::encode_value(body));
         }
         Body::Error { re, text } => {
             out.extend_from_slice(b",\"value\":{");
