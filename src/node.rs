@@ -7,16 +7,19 @@ use std::collections::{BTreeMap, VecDeque};
 use serde_json::{Value as Json, json};
 
 use crate::model::{Body, Instant, JournalId, Message, NodeName, Now, Pack, Readings};
-use crate::proto::{LinkId, OwnClock, PeerIx, PrimaryOutput, RingOutput, Secondary, SecondaryOutput};
+use crate::proto::{
+    LinkId, OwnClock, PeerIx, PrimaryOutput, RingOutput, Secondary, SecondaryOutput, StandbyOutput,
+};
 use crate::wire::{KNOWN_KEYS, WireError, open_piece, seal_piece};
 
 mod duty;
 mod events;
 mod guests;
 mod roles;
+mod standby;
 
 use duty::{Duty, DutyOutput};
-pub use events::{Asker, Input, NodeConfig, Output, PollConfig, Report, RingPart, Role};
+pub use events::{Asker, Input, NodeConfig, Output, PollConfig, Report, RingPart, Role, StandbyPart};
 use guests::Guests;
 
 /// Longest id of a message that is echoed, in characters: a peer that numbers with more gets so much of it back.
@@ -127,6 +130,7 @@ impl Node {
             }
             match self.duty.poll_output()? {
                 DutyOutput::Primary(output) => return Some(self.primary_output(output)),
+                DutyOutput::Standby(output) => return Some(self.standby_output(output)),
                 DutyOutput::Ring(output) => self.ring_output(output),
             }
         }
@@ -155,6 +159,16 @@ impl Node {
             PrimaryOutput::NoteLink { node, journal, link } => Output::NoteLink { node, journal, link },
             PrimaryOutput::NotePeer(address, node) => Output::NotePeer(address, node),
             PrimaryOutput::Report(report) => Output::Report(Report::Primary(report)),
+        }
+    }
+
+    fn standby_output(&mut self, output: StandbyOutput) -> Output {
+        match output {
+            StandbyOutput::Connect(peer) => Output::Connect { peer, address: self.duty.address(peer) },
+            StandbyOutput::Disconnect(peer, link) => self.disconnect(peer, link),
+            StandbyOutput::Send(link, id, body) => Output::Send(link, self.envelope(id.to_string(), body)),
+            StandbyOutput::NotePeer(address, node) => Output::NotePeer(address, node),
+            StandbyOutput::Report(report) => Output::Report(Report::Standby(report)),
         }
     }
 
@@ -205,18 +219,17 @@ impl Node {
                 self.outputs.push_back(Output::SendStatus(link, message));
             }
             Body::Ping => {
-                let pong = Body::Pong(Some(self.clock.sample(now.mono, now)));
+                let pong = Body::Pong(Some(self.clock.sample(now.mono, now)), self.duty.sink_place());
                 let pong = self.envelope(id, pong);
                 self.outputs.push_back(Output::Send(link, pong));
             }
             Body::Role(order) => self.order(link, id, order),
-            Body::Status(_) | Body::Pong(_) | Body::RoleAnswer(_) => {}
+            Body::Pong(_, place) => self.duty.pong(now, link, &id, (sender, place)),
+            Body::Status(_) | Body::RoleAnswer(_) => {}
             Body::Error { re, text } => {
                 // What a polled peer refuses is told by the primary.
-                let is_answer = match &mut self.duty {
-                    Duty::Primary(primary) => primary.error(now, link, &re, &text),
-                    Duty::Secondary | Duty::Ring(_) => false,
-                };
+                let polling = self.duty.polling();
+                let is_answer = polling.is_some_and(|primary| primary.error(now, link, &re, &text));
                 if !is_answer && self.guests.complain(link) {
                     let from = self.guests.label(link);
                     self.outputs.push_back(Output::Report(Report::Complaint { from, text }));
@@ -247,11 +260,9 @@ impl Node {
     }
 
     fn readings(&mut self, now: Now, link: LinkId, readings: Readings) {
-        match &mut self.duty {
-            Duty::Primary(primary) if primary.peer_of(link).is_some() => {
-                primary.readings(now, link, readings)
-            }
-            _ => {
+        match self.duty.polling().filter(|primary| primary.peer_of(link).is_some()) {
+            Some(primary) => primary.readings(now, link, readings),
+            None => {
                 let text = "READINGS: nobody here asked for them; a primary takes them in answer to its POLL"
                     .to_owned();
                 let re = head(&readings.re, ID_MAX_CHARS);
@@ -262,7 +273,7 @@ impl Node {
     }
 
     fn foreign(&mut self, now: Now, link: LinkId, json: Json) {
-        if let Duty::Primary(primary) = &mut self.duty {
+        if let Some(primary) = self.duty.polling() {
             primary.foreign(now, link);
         }
         let mut pack = self.open_pack();
@@ -341,13 +352,8 @@ impl Node {
             "consumers": consumers,
             "foreign": self.guests.status(),
         });
-        let duty = match &self.duty {
-            Duty::Secondary => None,
-            Duty::Primary(primary) => Some(("polling", primary.status(now))),
-            Duty::Ring(ring) => Some(("ring", ring.status())),
-        };
-        if let (Some((key, said)), Some(fields)) = (duty, status.as_object_mut()) {
-            fields.insert(key.to_owned(), said);
+        if let Some(fields) = status.as_object_mut() {
+            fields.extend(self.duty.status(now).into_iter().map(|(key, said)| (key.to_owned(), said)));
         }
         status
     }

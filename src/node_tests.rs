@@ -8,7 +8,9 @@ use std::time::Duration;
 use core::net::IpAddr;
 
 use super::*;
-use crate::model::{BootId, ClockMark, ClockSample, PollRequest, RoleOrder, Seq, WallTime};
+use crate::model::{
+    BootId, ClockMark, ClockSample, PollRequest, RoleOrder, Seq, SinkPart, SinkPlace, WallTime,
+};
 use crate::proto::PeerIx;
 use crate::proto::contract::{Machine, Watched, at, for_seeds};
 use crate::wire::{LineDecoder, encode};
@@ -17,6 +19,8 @@ use crate::wire::{LineDecoder, encode};
 mod ring;
 #[path = "node/roles_tests.rs"]
 mod roles;
+#[path = "node/standby_tests.rs"]
+mod standby_sink;
 #[path = "node/world_tests.rs"]
 mod world;
 #[path = "node/world_clock_tests.rs"]
@@ -42,6 +46,7 @@ impl Machine for Node {
             + match &self.duty {
                 Duty::Secondary => 0,
                 Duty::Primary(primary) => primary.outputs_max(),
+                Duty::Standby(standby) => standby.outputs_max(),
                 Duty::Ring(ring) => ring.outputs_max(),
             }
     }
@@ -72,6 +77,19 @@ fn node(role: Role) -> Watched<Node> {
 
 fn primary(peers: usize) -> Watched<Node> {
     node(Role::Primary(polling(peers)))
+}
+
+/// A standby of `peers` polled nodes, after `before` others.
+fn standby(peers: usize, before: usize) -> Watched<Node> {
+    node(Role::Standby(standing_by(peers, before)))
+}
+
+fn standing_by(peers: usize, before: usize) -> StandbyPart {
+    StandbyPart {
+        poll: polling(peers),
+        before: (0..before).map(|n| (format!("10.0.1.{n}:7000"), None)).collect(),
+        standby_after: Duration::from_secs(5),
+    }
 }
 
 fn polling(peers: usize) -> PollConfig {
@@ -130,7 +148,10 @@ fn a_ping_is_answered_with_its_id_and_a_status_with_what_is_known() {
     let outputs = hear(&mut node, LINK, "{\"key\":\"PING\",\"id\":\"a7\"}\n");
     let mark = ClockMark { mono: node.now(), wall: at(node.now()).wall, synced: None };
     let clock = ClockSample { boot: BootId(7), received: node.now(), mark };
-    assert_eq!((sent(&outputs)[0].id.as_str(), &sent(&outputs)[0].body), ("a7", &Body::Pong(Some(clock))));
+    assert_eq!(
+        (sent(&outputs)[0].id.as_str(), &sent(&outputs)[0].body),
+        ("a7", &Body::Pong(Some(clock), None))
+    );
     let outputs = hear(&mut node, LINK, "{\"key\":\"STATUS\",\"id\":8}\n");
     let Body::Status(status) = &sent(&outputs)[0].body else { panic!("{outputs:?}") };
     assert_eq!(
@@ -351,6 +372,10 @@ fn random_input(rng: &mut fastrand::Rng, link: LinkId) -> Input {
     let peer = PeerIx(rng.usize(0..4));
     let (journal, seq) = (JournalId(rng.u64(0..4)), Seq(rng.u64(0..30)));
     let body = match rng.u8(0..10) {
+        9 => {
+            let place = SinkPlace { rank: rng.u8(0..3), part: SinkPart::ALL[rng.usize(0..3)] };
+            Body::Pong(None, rng.bool().then_some(place))
+        }
         0 => Body::Ping,
         1 => Body::StatusRequest,
         2 => Body::Unknown { key: "WHAT".into() },

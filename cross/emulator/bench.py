@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 
+from . import scene
 from .errors import Failed, SetupError
 from .pi import Lab
 from .sink import Sink
@@ -29,6 +30,11 @@ class Printer:
     def say(self, text):
         """A line about what goes on, kept out of the way of the verdicts."""
         print(f"   .. {text}", file=sys.stderr if self.as_json else self.out, flush=True)
+
+    def lines(self, of, lines):
+        """What there is to see of something, kept out of the way of the verdicts too."""
+        for line in lines:
+            print(f"   |  {of}: {line}", file=sys.stderr if self.as_json else self.out, flush=True)
 
     def verdict(self, scenario, what, is_good, seen, seconds):
         """One verdict."""
@@ -73,6 +79,8 @@ class Bench:
         return self
 
     def __exit__(self, kind, _error, _traceback):
+        if kind and issubclass(kind, FAILURES):
+            self._show()
         for pi in self.lab.pis if self._keep and kind is not KeyboardInterrupt else ():
             with contextlib.suppress(Failed):
                 (self.log_folder / f"{pi.name}.node-log").write_text(pi.node_log())
@@ -80,6 +88,13 @@ class Bench:
             sink.stop()
         self.lab.close()
         shutil.rmtree(self.run_folder, ignore_errors=True)
+
+    def _show(self):
+        """Shows what there is to see of everything that runs, for whoever wants to know why a verdict failed."""
+        for pi in self.lab.pis:
+            self.printer.lines(pi.name, scene.of_pi(pi))
+        for sink in self._sinks:
+            self.printer.lines("sink on this machine", sink.last_lines(scene.LOG_LINES))
 
     def say(self, text):
         """A line about what goes on."""

@@ -68,9 +68,13 @@ class Sink:
         check(done.returncode == 0, f"`pisink plot` failed: {done.stderr.strip()}")
         return sorted(self.plots.glob("*.svg" if "--svg" in arguments else "*.png"))
 
+    def last_lines(self, count):
+        """The last lines of its log."""
+        return self.log.read_text(errors="replace").splitlines()[-count:]
+
     def tail(self):
-        """The last of its log."""
-        return " | ".join(self.log.read_text(errors="replace").splitlines()[-4:]) or "empty"
+        """The last of its log, for a message."""
+        return " | ".join(self.last_lines(4)) or "empty"
 
     def stop(self):
         """Ends it in order; by force when it does not end."""

@@ -19,5 +19,6 @@ def until(look, limit_s, what, every_s=LOOK_EVERY_S):
         if seen:
             return seen
         if time.monotonic() >= ends_at:
-            raise Failed(f"waited {limit_s:g} s for {what}; the last look gave {seen!r}")
+            last = "" if seen is None else f"; the last look gave {seen!r}"
+            raise Failed(f"waited {limit_s:g} s for {what}{last}")
         time.sleep(every_s)

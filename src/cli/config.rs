@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Usage;
 use super::parse::nearest;
-use super::run::Place;
+use super::run::Which;
 
 /// The file's keys. Each means what the flag of that name means; lists are in the plural.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, PartialEq, Eq)]
@@ -25,9 +25,9 @@ pub(super) struct FileConfig {
     pub(super) interval: Option<String>,
     pub(super) poll_interval: Option<String>,
     pub(super) deadline: Option<String>,
-    pub(super) sink: Option<Place>,
+    pub(super) sink: Option<Which>,
     pub(super) standby: Vec<String>,
-    pub(super) token: Option<Place>,
+    pub(super) token: Option<Which>,
     pub(super) token_hold: Option<String>,
     pub(super) round_interval: Option<String>,
     pub(super) standby_after: Option<String>,

@@ -11,7 +11,7 @@ use pisink_sensors::bus::BusSpec;
 use pisink_sensors::catalogue::ChipSpec;
 
 use super::config::{self, FileConfig};
-use super::run::{self, RoleName, RunArgs};
+use super::run::{self, RoleName, RunArgs, Which};
 use super::{Usage, say};
 use crate::io::Interrupts;
 
@@ -30,8 +30,9 @@ use place::Place;
 use report::Report;
 
 const EXAMPLES: &str = "\
-On a terminal it asks for what it cannot know: the role, the peers of a primary, where to
-listen, and which chip it is where the bus cannot tell. Flags answer beforehand.
+On a terminal it asks for what it cannot know: the role, the peers of a primary or a ring, the
+ring's sink, where to listen, and which chip it is where the bus cannot tell. Flags answer
+beforehand.
 With --yes, or where there is no terminal, it asks nothing: the role has to be given then, a
 chip in doubt is left out (the file has it as a comment), and the node listens on this machine
 only unless --listen says otherwise.
@@ -101,9 +102,13 @@ pub(super) struct InitArgs {
     #[arg(long, value_name = "ADDRESS:PORT")]
     listen: Option<String>,
 
-    /// A node to poll; give one for each. Who polls is a primary
+    /// A node to poll, or one of the ring, this one among them; give one for each. Who polls is a primary
     #[arg(long = "peer", value_name = "HOST:PORT", value_delimiter = ',')]
     peers: Vec<String>,
+
+    /// The sink of a ring: an address of the list of peers; true for this node, false for not this one
+    #[arg(long, value_name = "HOST:PORT")]
+    sink: Option<Which>,
 
     /// The folder of the store [default: pisink-data; /var/lib/pisink for a config in /etc]
     #[arg(long, value_name = "DIR")]
@@ -133,7 +138,7 @@ pub(super) fn run(args: &InitArgs) -> Result<()> {
         let (mut input, mut output) = (io::stdin().lock(), io::stderr().lock());
         ask(&mut config, &mut chips, &mut input, &mut output)?;
     }
-    if config.role.as_deref() == Some(questions::word(RoleName::Primary).as_str()) {
+    if config.role != Some(questions::word(RoleName::Secondary)) {
         config.plots = Some(system_data(&place).unwrap_or_default().join(PLOTS));
     }
     let lines = chips.lines();
@@ -165,9 +170,17 @@ fn check(args: &InitArgs) -> Result<()> {
         ))
         .into()),
         (None, None) if !is_asked(args) => Err(Usage(
-            "no role: say --role primary on the sink and --role secondary on the others".to_owned(),
+            "no role: say --role primary on the sink and --role secondary on the others, or --role ring on all"
+                .to_owned(),
         )
         .into()),
+        (Some(RoleName::Ring), None) if !is_asked(args) => Err(Usage(
+            "a ring needs the list of its nodes: give --peer HOST:PORT for each, this one among them".to_owned(),
+        )
+        .into()),
+        (role, _) if args.sink.is_some() && role != Some(RoleName::Ring) => {
+            Err(Usage("--sink is for --role ring; a primary is the sink anyway".to_owned()).into())
+        }
         _ => Ok(()),
     }
 }
@@ -197,6 +210,7 @@ fn given(args: &InitArgs, place: &Place) -> FileConfig {
         listen: args.listen.clone(),
         data: args.data.clone().or_else(|| system_data(place)),
         peers: args.peers.clone(),
+        sink: args.sink.clone(),
         ..FileConfig::default()
     }
 }

@@ -21,7 +21,7 @@ mod ring;
 mod role;
 
 pub(super) use own_place::{Own, is_elsewhere};
-pub(super) use ring::Place;
+pub(super) use ring::Which;
 pub(super) use role::check_peer;
 
 const EXAMPLES: &str = "\
@@ -110,10 +110,10 @@ pub(super) struct RunArgs {
     /// Who is the sink of the ring: this node, or the one at this address of the list of peers; --sink=false: not this
     /// one [default: nobody; readings wait where they are]
     #[arg(long, env = "PISINK_SINK", value_name = "HOST:PORT", num_args = 0..=1, default_missing_value = "true")]
-    sink: Option<Place>,
+    sink: Option<Which>,
 
-    /// Who takes the sink's place when it is gone (ring): the nodes at these addresses, the first one first; or a number,
-    /// which is this node's turn
+    /// Who takes the sink's place when it is gone (ring): the nodes at these addresses, the first one first; or a
+    /// number, which is this node's turn
     #[arg(long, env = "PISINK_STANDBY", value_name = "HOST:PORT", num_args = 0..=1, default_missing_value = "1")]
     #[arg(value_delimiter = ',')]
     standby: Vec<String>,
@@ -121,7 +121,7 @@ pub(super) struct RunArgs {
     /// Who starts with the token (ring): this node, or the one at this address; --token=false: not this one
     /// [default: asked on a terminal; else the ring elects one]
     #[arg(long, env = "PISINK_TOKEN", value_name = "HOST:PORT", num_args = 0..=1, default_missing_value = "true")]
-    token: Option<Place>,
+    token: Option<Which>,
 
     /// How long the token takes for a rotation when nobody has anything for it (ring): longer costs less, shorter
     /// brings a reading sooner [default: 100ms]

@@ -50,7 +50,8 @@ pub(crate) fn read(data: &Path) -> Result<Option<RoleRequest>, String> {
         Ok(text)
     };
     match text() {
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        // A data folder that cannot be is for the store to tell.
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(None),
         Err(error) => Err(format!("{}: {error}", path.display())),
         Ok(text) => wire::decode_role(&text).map(Some).map_err(|why| format!("{}: {why}", path.display())),
     }

@@ -4,7 +4,7 @@ use serde_json::Value as Json;
 
 use super::{
     BootId, Claim, ClaimAnswer, ClockMark, ClockSample, JournalId, NodeName, Pack, RingState, RoleAnswer,
-    RoleOrder, Seq, Token, TokenAck, WallTime,
+    RoleOrder, Seq, SinkPlace, Token, TokenAck, WallTime,
 };
 
 /// One envelope on a link.
@@ -35,8 +35,8 @@ pub enum Body {
     Status(Json),
     /// `PING`: are you there?
     Ping,
-    /// `PONG`: yes, and so my clocks stand. The id is the ping's.
-    Pong(Option<ClockSample>),
+    /// `PONG`: yes, so my clocks stand, and this is my place in the order of sinks. The id is the ping's.
+    Pong(Option<ClockSample>, Option<SinkPlace>),
     /// `TOKEN`: it is your turn.
     Token(Box<Token>),
     /// `TOKEN_ACK`: what became of a token.

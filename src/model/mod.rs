@@ -7,6 +7,7 @@ mod reading;
 mod ring;
 mod role;
 mod round;
+mod sink;
 mod time;
 
 pub use clock::{CLOCK_IS_SET_FROM, ClockLink, ClockMark, ClockSample, Dated, TimeSource};
@@ -21,4 +22,5 @@ pub use role::{
     Collects, ROLE_PEERS_MAX, RoleAnswer, RoleName, RoleNameError, RoleOrder, RoleOrigin, RoleRequest,
 };
 pub use round::RoundRecord;
+pub use sink::{SinkPart, SinkPlace};
 pub use time::{Instant, Now, WallTime};

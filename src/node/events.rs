@@ -12,7 +12,7 @@ use crate::model::{
     BootId, ClockLink, ClockMark, JournalId, Message, NodeName, Pack, Readings, RoleAnswer, RoleOrder,
     RoundRecord, Seq,
 };
-use crate::proto::{LinkId, PeerIx, PrimaryReport, RingReport};
+use crate::proto::{LinkId, PeerIx, PrimaryReport, RingReport, StandbyReport};
 use crate::wire::WireError;
 
 /// What a node is at its start: what the store knows, and its role.
@@ -41,6 +41,8 @@ pub enum Role {
     Secondary,
     /// Polls others and collects from them.
     Primary(PollConfig),
+    /// Does as a primary does while those before it in the order of sinks are dead.
+    Standby(StandbyPart),
     /// One of those among whom a token goes round.
     Ring(RingPart),
 }
@@ -52,6 +54,10 @@ impl Role {
             Role::Secondary => Role::Secondary,
             Role::Primary(poll) => {
                 Role::Primary(PollConfig { last_round: poll.last_round.max(round), ..poll })
+            }
+            Role::Standby(part) => {
+                let poll = PollConfig { last_round: part.poll.last_round.max(round), ..part.poll };
+                Role::Standby(StandbyPart { poll, ..part })
             }
             Role::Ring(part) => Role::Ring(RingPart { last_round: part.last_round.max(round), ..part }),
         }
@@ -73,6 +79,17 @@ pub struct PollConfig {
     pub last_round: u64,
     /// For jitter.
     pub seed: u64,
+}
+
+/// A standby of a primary.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StandbyPart {
+    /// How it polls when it is its turn.
+    pub poll: PollConfig,
+    /// The addresses of those before it in the order of sinks, the primary first, each with the node last seen there.
+    pub before: Vec<(String, Option<NodeName>)>,
+    /// It collects when none of them did for so long.
+    pub standby_after: Duration,
 }
 
 /// A node's part in a token ring.
@@ -251,6 +268,8 @@ pub enum Output {
 pub enum Report {
     /// From the polling.
     Primary(PrimaryReport),
+    /// From the standing by.
+    Standby(StandbyReport),
     /// From the ring.
     Ring(RingReport),
     /// A token brought readings that are not what stands on them: they are asked for again.
@@ -292,6 +311,7 @@ impl Report {
     pub fn is_warning(&self) -> bool {
         match self {
             Report::Primary(report) => report.is_warning(),
+            Report::Standby(report) => report.is_warning(),
             Report::Ring(report) => report.is_warning(),
             Report::Foreign { .. } => false,
             Report::Piece { .. } | Report::Offence { .. } | Report::Complaint { .. } => true,
@@ -303,6 +323,7 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Report::Primary(report) => report.fmt(f),
+            Report::Standby(report) => report.fmt(f),
             Report::Ring(report) => report.fmt(f),
             Report::Piece { journal, why } => {
                 write!(f, "the token brought readings of journal {journal} that are refused: {why}")

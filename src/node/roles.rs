@@ -6,7 +6,7 @@ use super::duty::{Duty, DutyOutput};
 use super::events::{Output, Role};
 use super::{ID_MAX_CHARS, Node, head};
 use crate::model::{Body, Now, RoleAnswer, RoleOrder};
-use crate::proto::{LinkId, PrimaryOutput, RingOutput};
+use crate::proto::{LinkId, PrimaryOutput, RingOutput, StandbyOutput};
 
 impl Node {
     /// Lets go of the present duty, and begins with another.
@@ -22,11 +22,16 @@ impl Node {
     }
 
     fn end_duty(&mut self) {
-        self.duty.let_go();
+        self.duty.leave();
         while let Some(output) = self.duty.poll_output() {
             match output {
                 // Nobody is there any more to hear how the attempt ends.
-                DutyOutput::Primary(PrimaryOutput::Connect(_)) | DutyOutput::Ring(RingOutput::Connect(_)) => {
+                DutyOutput::Primary(PrimaryOutput::Connect(_))
+                | DutyOutput::Standby(StandbyOutput::Connect(_))
+                | DutyOutput::Ring(RingOutput::Connect(_)) => {}
+                DutyOutput::Standby(output) => {
+                    let output = self.standby_output(output);
+                    self.outputs.push_back(output);
                 }
                 DutyOutput::Primary(output) => {
                     let output = self.primary_output(output);

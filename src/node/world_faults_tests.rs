@@ -13,6 +13,8 @@ use super::net::End;
 pub(in crate::node) struct Plan {
     pub(super) hosts: usize,
     pub(super) primaries: usize,
+    /// The second of two primaries, and those after it, stand by for those before them.
+    pub(super) has_standbys: bool,
     pub(super) has_twins: bool,
     pub(super) polls_itself: bool,
     pub(super) has_two_ways: bool,
@@ -61,7 +63,7 @@ enum Fault {
     Role,
 }
 
-const FAULTS: [Fault; 13] = [
+const FAULTS: [Fault; 12] = [
     Fault::Reset,
     Fault::Vanish,
     Fault::Stall,
@@ -74,7 +76,6 @@ const FAULTS: [Fault; 13] = [
     Fault::Retention,
     Fault::Overflow,
     Fault::Guest,
-    Fault::Role,
 ];
 
 /// A fault that ends by itself.
@@ -94,10 +95,14 @@ impl Plan {
         rng.shuffle(&mut faults);
         faults.truncate(rng.usize(1..=FAULTS.len()));
         let poll_ms = rng.u64(300..2_000);
+        // No draw of its own: the other worlds stay what they were.
+        faults.extend(poll_ms.is_multiple_of(3).then_some(Fault::Role));
         let is_deep = rng.u8(0..40) == 0;
         Self {
             hosts: primaries + rng.usize(1..4),
             primaries,
+            // No draw of its own: the other worlds stay what they were.
+            has_standbys: primaries > 1 && poll_ms.is_multiple_of(2),
             has_twins: rng.u8(0..5) == 0,
             polls_itself: rng.u8(0..5) == 0,
             has_two_ways: rng.u8(0..6) == 0,
@@ -112,6 +117,24 @@ impl Plan {
             faults_for: Duration::from_secs(rng.u64(5..25)),
             fault_every_ms: rng.u64(100..2_500),
             faults,
+        }
+    }
+
+    /// A swift network without faults of its own, in which all sinks but the first stand by.
+    pub(super) fn of_standbys(sinks: usize, sources: usize, rng: &mut fastrand::Rng) -> Self {
+        let calm = Self { hosts: sinks + sources, primaries: sinks, has_standbys: true, ..Self::draw(rng) };
+        Self {
+            has_twins: false,
+            polls_itself: false,
+            has_two_ways: false,
+            backlog: 10,
+            poll_interval: Duration::from_secs(1),
+            deadline: Duration::from_millis(500),
+            delay_ms_max: 5,
+            commit_ms_max: 20,
+            store_ms_max: 5,
+            micros_per_byte: 0,
+            ..calm
         }
     }
 
@@ -205,8 +228,13 @@ impl World {
     fn part(&mut self) {
         let (one, other) = (self.any_host(), self.any_host());
         let pair = (one.min(other), one.max(other));
-        self.blocked.insert(pair);
         self.for_a_while(Trouble::Partition(pair.0, pair.1));
+        self.cut(pair);
+    }
+
+    /// Two hosts cannot reach one another; the lower comes first.
+    pub(super) fn cut(&mut self, (one, other): (usize, usize)) {
+        self.blocked.insert((one, other));
         for connection in self.connections.values_mut() {
             let [near, far] = [connection.ends[0].host, connection.ends[1].host];
             let is_hit = [(Some(one), Some(other)), (Some(other), Some(one))].contains(&(near, far));
@@ -215,6 +243,15 @@ impl World {
     }
 
     fn crash(&mut self, host: usize) {
+        if self.hosts[host].running.is_some() {
+            self.stop(host);
+            let time = self.millis(20, 6_000);
+            self.schedule(time, Event::Start(host));
+        }
+    }
+
+    /// A host is gone, until somebody starts it.
+    pub(super) fn stop(&mut self, host: usize) {
         let Some(running) = self.hosts[host].running.take() else { return };
         self.hosts[host].disk.crash();
         for (id, side) in running.links.into_values() {
@@ -226,8 +263,6 @@ impl World {
                 self.forget_if_over(id);
             }
         }
-        let time = self.millis(20, 6_000);
-        self.schedule(time, Event::Start(host));
     }
 
     fn flash(&mut self) {

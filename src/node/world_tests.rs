@@ -12,7 +12,7 @@ use net::{Connection, End};
 use crate::model::{
     Body, BootId, Channel, Instant, JournalId, Message, NodeName, Pack, Readings, Seq, WallTime,
 };
-use crate::node::{Asker, Input, Node, NodeConfig, Output, PollConfig, Role};
+use crate::node::{Asker, Input, Node, NodeConfig, Output, PollConfig, Role, StandbyPart};
 use crate::proto::contract::Watched;
 use crate::proto::{LinkId, PeerIx};
 use crate::wire;
@@ -23,11 +23,16 @@ mod disk;
 mod faults;
 #[path = "world_net_tests.rs"]
 mod net;
+#[path = "world_standby_tests.rs"]
+mod standby;
 
 pub(super) use faults::Plan;
 
 /// Events in one run: more is a world that does not come to rest.
 const EVENTS_MAX: u64 = 2_000_000;
+
+/// A standby collects when nobody before it did for so long.
+const STANDBY_AFTER: Duration = Duration::from_secs(5);
 
 #[derive(Debug)]
 enum Event {
@@ -71,6 +76,8 @@ struct Host {
     name: NodeName,
     /// Hosts that it polls, if it is a primary, and whether by their second address.
     peers: Option<Vec<(usize, bool)>>,
+    /// Hosts before it in the order of sinks: it polls only while they are dead.
+    before: std::ops::Range<usize>,
     disk: Disk,
     /// Commands and replies keep their order: the last of each arrives at these times.
     commands_until: Instant,
@@ -122,6 +129,13 @@ impl World {
     pub(super) fn new(seed: u64) -> Self {
         let mut rng = fastrand::Rng::with_seed(seed);
         let plan = Plan::draw(&mut rng);
+        let mut world = Self::of(plan, rng, seed);
+        world.schedule(Duration::ZERO, Event::Fault);
+        world
+    }
+
+    /// Without faults of its own.
+    fn of(plan: Plan, rng: fastrand::Rng, seed: u64) -> Self {
         let mut world = Self {
             rng,
             now: Instant::ZERO,
@@ -145,7 +159,6 @@ impl World {
         for at in 0..world.plan.hosts {
             world.add_host(at);
         }
-        world.schedule(Duration::ZERO, Event::Fault);
         world
     }
 
@@ -168,6 +181,7 @@ impl World {
         self.hosts.push(Host {
             name,
             peers,
+            before: if is_primary && self.plan.has_standbys { 0..at } else { 0..0 },
             disk,
             commands_until,
             replies_until,
@@ -260,7 +274,8 @@ impl World {
 
     /// A reading that is not yet everywhere where it belongs.
     fn missing(&self) -> Option<String> {
-        for sink in &self.hosts {
+        // A standby has what it took in its turns; the one before it has everything.
+        for sink in self.hosts.iter().filter(|host| host.before.is_empty()) {
             for &(at, _) in sink.peers.iter().flatten() {
                 let source = &self.hosts[at];
                 if source.disk.journal == sink.disk.journal {
@@ -343,19 +358,20 @@ impl World {
     fn role(&self, at: usize) -> Role {
         let (host, disk) = (&self.hosts[at], &self.hosts[at].disk);
         let Some(peers) = &host.peers else { return Role::Secondary };
-        let known = |&(peer, way): &(usize, bool)| {
-            let address = address(peer, way);
-            let node = disk.peers.get(&address).cloned();
-            (address, node)
-        };
-        Role::Primary(PollConfig {
-            peers: peers.iter().map(known).collect(),
+        let known = |address: String| (address.clone(), disk.peers.get(&address).cloned());
+        let poll = PollConfig {
+            peers: peers.iter().map(|&(peer, way)| known(address(peer, way))).collect(),
             cursors: disk.taken.iter().map(|(journal, held)| (*journal, Seq(held.cursor))).collect(),
             poll_interval: self.plan.poll_interval,
             deadline: self.plan.deadline,
             last_round: disk.round,
             seed: u64::from(host.life),
-        })
+        };
+        if host.before.is_empty() {
+            return Role::Primary(poll);
+        }
+        let before = host.before.clone().map(|sink| known(address(sink, false))).collect();
+        Role::Standby(StandbyPart { poll, before, standby_after: STANDBY_AFTER })
     }
 
     fn timeout(&mut self, at: usize) {

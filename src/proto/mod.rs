@@ -23,12 +23,14 @@ mod peer;
 mod primary;
 mod ring;
 mod secondary;
+mod standby;
 
 pub use backoff::Backoff;
 pub use clock::OwnClock;
 pub use primary::{Primary, PrimaryConfig, PrimaryOutput, PrimaryReport};
 pub use ring::{Ring, RingConfig, RingOutput, RingReport};
 pub use secondary::{Secondary, SecondaryOutput};
+pub use standby::{Standby, StandbyConfig, StandbyOutput, StandbyReport};
 
 /// One connection, by the driver's number for it; never used again for another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

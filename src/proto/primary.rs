@@ -217,19 +217,6 @@ impl Primary {
         self.set_timer(ix);
     }
 
-    /// Drops every link and every attempt at one: nothing is polled any more. Its last outputs are still to be carried
-    /// out; it is not to be driven any further.
-    pub fn let_go(&mut self) {
-        for (at, peer) in self.peers.iter().enumerate() {
-            let link = match peer.state {
-                State::Down { .. } => continue,
-                State::Connecting { .. } => None,
-                State::Up { link, .. } => Some(link),
-            };
-            self.outputs.push_back(PrimaryOutput::Disconnect(PeerIx(at), link));
-        }
-    }
-
     /// When to call [`Primary::handle_timeout`] at the latest, and why.
     pub fn poll_timeout(&self) -> Option<(Instant, &'static str)> {
         let round = match self.open {
@@ -258,6 +245,19 @@ impl Primary {
     /// The next thing to carry out.
     pub fn poll_output(&mut self) -> Option<PrimaryOutput> {
         self.outputs.pop_front()
+    }
+
+    /// Lets every link go: somebody else collects from now on. What has come so far is still among the outputs.
+    pub fn leave(&mut self) {
+        for ix in (0..self.peers.len()).map(PeerIx) {
+            let link = match self.peers.get(ix.0).map(|peer| peer.state) {
+                None | Some(State::Down { .. }) => continue,
+                Some(State::Connecting { .. }) => None,
+                Some(State::Up { link, .. }) => Some(link),
+            };
+            self.unlink(ix);
+            self.outputs.push_back(PrimaryOutput::Disconnect(ix, link));
+        }
     }
 
     fn peer_timeout(&mut self, now: Now, ix: PeerIx) {

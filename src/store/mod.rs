@@ -54,6 +54,9 @@ pub use sources::Cursor;
 /// The database's name in the data directory.
 pub const FILE_NAME: &str = "pisink.sqlite";
 
+/// The lock's name in the data directory; its text is `process PID`, of whoever has the store open.
+pub const LOCK_NAME: &str = "lock";
+
 /// Consecutive places of a journal, both ends included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SeqRange {

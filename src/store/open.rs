@@ -17,11 +17,8 @@ use super::rounds::Rounds;
 use super::schema::{Kind, Step, kind, migrate, newest};
 use super::source_rows::{Own, own};
 use super::sources::Sources;
-use super::{FILE_NAME, OwnJournal, Store};
+use super::{FILE_NAME, LOCK_NAME, OwnJournal, Store};
 use crate::model::{BootId, JournalId, NodeName, WallTime};
-
-/// The lock file's name in the data directory; it holds the process id of the owner.
-const LOCK_NAME: &str = "lock";
 
 /// How long a call waits for another program (somebody's `sqlite3`) that holds a write lock.
 pub const BUSY_TIMEOUT: Duration = Duration::from_secs(5);

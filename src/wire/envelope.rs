@@ -11,10 +11,9 @@ use serde_json::value::RawValue;
 
 use super::clock::{RawClock, RawMark};
 use super::ring::{self, RawToken};
-use super::{WireError, role, senml};
+use super::{WireError, pong, role, senml};
 use crate::model::{
-    Body, BootId, ClockSample, JournalId, Message, NodeName, Pack, PollRequest, Readings, Roster, Seq,
-    WallTime,
+    Body, BootId, JournalId, Message, NodeName, Pack, PollRequest, Readings, Roster, Seq, WallTime,
 };
 
 /// The keys that a node understands, for the reply to one that it does not.
@@ -135,7 +134,7 @@ fn body(key: &str, value: Option<&RawValue>, id: &str) -> Result<Body, WireError
         "STATUS" if text == "null" => Ok(Body::StatusRequest),
         "STATUS" => serde_json::from_str(text).map(Body::Status).map_err(|e| bad("STATUS")(e.to_string())),
         "PING" => Ok(Body::Ping),
-        "PONG" => pong(text).map(Body::Pong).map_err(bad("PONG")),
+        "PONG" => pong::decode(text).map(|(clock, sink)| Body::Pong(clock, sink)).map_err(bad("PONG")),
         "ERROR" => {
             let fault: Fault = serde_json::from_str(text).unwrap_or_default();
             Ok(Body::Error { re: fault.re, text: fault.text })
@@ -191,15 +190,6 @@ struct RawReadings {
     mark: Option<RawMark>,
     #[serde(deserialize_with = "senml::deserialize_pack")]
     pack: Pack,
-}
-
-/// A `PONG` with a `clock` in its value, or with anything else, as older nodes and scripts send it.
-fn pong(text: &str) -> Result<Option<ClockSample>, String> {
-    #[derive(Deserialize)]
-    struct RawPong {
-        clock: RawClock,
-    }
-    serde_json::from_str(text).ok().map(|RawPong { clock }| clock.check()).transpose()
 }
 
 /// Reads the value of READINGS.
@@ -265,7 +255,7 @@ fn encode_body(body: &Body, out: &mut Vec<u8>) {
         Body::Readings(_) => "READINGS",
         Body::StatusRequest | Body::Status(_) => "STATUS",
         Body::Ping => "PING",
-        Body::Pong(_) => "PONG",
+        Body::Pong(..) => "PONG",
         Body::Role(_) => "ROLE",
         Body::RoleAnswer(_) => "ROLE_ANSWER",
         Body::Error { .. } => "ERROR",
@@ -295,10 +285,11 @@ fn encode_body(body: &Body, out: &mut Vec<u8>) {
             append_json(out, text.as_str());
             out.push(b'}');
         }
-        Body::Pong(Some(clock)) => {
-            out.extend_from_slice(b",\"value\":{\"clock\":");
-            append_json(out, &RawClock::from(clock));
-            out.push(b'}');
+        Body::Pong(clock, sink) => {
+            if let Some(value) = pong::value(clock.as_ref(), *sink) {
+                out.extend_from_slice(b",\"value\":");
+                append_json(out, &value);
+            }
         }
         _ => {}
     }

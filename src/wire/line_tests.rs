@@ -94,8 +94,9 @@ fn sample_messages() -> Vec<Message> {
         message(Body::StatusRequest),
         message(Body::Status(json!({"node": "pi-2", "peers": [1, null]}))),
         message(Body::Ping),
-        message(Body::Pong(None)),
-        message(Body::Pong(Some(sample_clock()))),
+        message(Body::Pong(None, None)),
+        message(Body::Pong(Some(sample_clock()), None)),
+        message(Body::Pong(Some(sample_clock()), Some(SinkPlace { rank: 2, part: SinkPart::Waits }))),
         message(Body::Error { re: "3".into(), text: "a \"quoted\" word\r\n".into() }),
         message(Body::Unknown { key: "LATER".into() }),
     ]

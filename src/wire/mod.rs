@@ -6,6 +6,7 @@
 mod clock;
 mod envelope;
 mod line;
+mod pong;
 mod ring;
 mod role;
 mod senml;

@@ -7,18 +7,23 @@ given back, as when a device tree overlay is removed.
 import json
 import subprocess
 
-from .. import waiting
-from ..errors import check
+from ..errors import Failed, check
 from ..pi import MUX, NODE_PORT, tmp105
 
 NAME = "plug"
 ABOUT = "a chip missing at the start, unplugged, plugged; the controller unbound and bound: reasons, and recovery"
-# Now and then the unbound controller is not seen as gone within 40 s: until that is understood, the gate does without.
-IN_GATE = False
+IN_GATE = True
 
 CELSIUS = 18.25
 DRIVER = "/sys/bus/platform/drivers/i2c-bcm2835"
-CONTROLLER = "3f804000.i2c"
+# All of the Pi's controllers, in the order of their numbers: the kernel gives the lowest that is free to who comes.
+CONTROLLERS = ("3f205000.i2c", "3f804000.i2c", "3f805000.i2c")
+CONTROLLER = CONTROLLERS[1]
+# Taken before the one under test, with which they share an interrupt: else a transfer at the wrong moment holds the Pi
+# up, for ever where this machine is busy. See "When the controller is taken from its driver" in docs/emulated-pi.md.
+OTHERS = tuple(controller for controller in CONTROLLERS if controller != CONTROLLER)
+TURNS = 3
+INTERVAL_S = 0.25
 # From an event to the next readings that show it, beside the sampling interval; TCG is slow and the bus has time-outs.
 LIMIT_S = 40
 ON_MAIN, BEHIND_MUX = "tmp105-48", "tmp105-49"
@@ -32,7 +37,7 @@ def run(bench):
     pi.set_celsius("far", CELSIUS)
     pi.network_up()
     pi.start_node(
-        "--bus pi:1 --chip tmp105@0x48 --chip tmp105@0x49 --interval 250ms --flush-interval 100ms --host=false"
+        f"--bus pi:1 --chip tmp105@0x48 --chip tmp105@0x49 --interval {INTERVAL_S * 1000:.0f}ms --flush-interval 100ms --host=false"
     )
     sink = bench.sink(pi, arguments=("--poll-interval", "250ms", "--deadline", "240ms", "--host=false"))
     watch = Watch(sink, pi)
@@ -44,21 +49,32 @@ def run(bench):
         with bench.verdict(turn) as verdict:
             pi.plug(is_in)
             verdict.seen = watch.next_are({BEHIND_MUX: CELSIUS if is_in else "nack", ON_MAIN: CELSIUS + 1})
-    with bench.verdict("controller unbound: ERR timeout or absent, then absent on both chips") as verdict:
-        # The kernel lets go of the controller when the node has closed the bus: it must, or this never ends.
-        pi.sh(f"(echo {CONTROLLER} >{DRIVER}/unbind; echo done >/run/unbound) &")
-        verdict.seen = watch.next_are({BEHIND_MUX: "absent", ON_MAIN: "absent"})
-        pi.sh("timeout 30 sh -c 'until [ -e /run/unbound ]; do sleep 0.1; done'")
-        pi.sh("[ ! -e /dev/i2c-1 ]")
-    with bench.verdict("controller bound again: values again") as verdict:
-        pi.sh(f"echo {CONTROLLER} >{DRIVER}/bind")
-        verdict.seen = watch.next_are({BEHIND_MUX: CELSIUS, ON_MAIN: CELSIUS + 1})
+    for turn in range(1, TURNS + 1):
+        with bench.verdict(
+            f"controller unbound, {turn} of {TURNS}: ERR timeout or absent, then absent on both chips"
+        ) as verdict:
+            unbind(pi, bench.random.uniform(0, INTERVAL_S))
+            verdict.seen = watch.next_are({BEHIND_MUX: "absent", ON_MAIN: "absent"})
+            pi.sh("timeout 30 sh -c 'until [ -e /run/unbound ]; do sleep 0.1; done'")
+            pi.sh("[ ! -e /dev/i2c-1 ]")
+        with bench.verdict("controller bound again: values again") as verdict:
+            pi.sh(" && ".join(f"echo {controller} >{DRIVER}/bind" for controller in CONTROLLERS))
+            verdict.seen = watch.next_are({BEHIND_MUX: CELSIUS, ON_MAIN: CELSIUS + 1})
     with bench.verdict("no other reason anywhere, and no zero for an ERR") as verdict:
         verdict.seen = watch.whole()
     with bench.verdict("the node still answers STATUS") as verdict:
         answer = status(bench, pi)
         check(answer["node"] == pi.name, f"somebody else answers: {answer}")
         verdict.seen = f"node {answer['node']}"
+
+
+def unbind(pi, pause_s):
+    """Takes the controllers from their driver, the one under test after a pause; `/run/unbound` tells when that is done."""
+    for controller in OTHERS:
+        pi.sh(f"echo {controller} >{DRIVER}/unbind")
+    pi.sh("rm -f /run/unbound")
+    # The kernel lets go of the controller when the node has closed the bus: it must, or this never ends.
+    pi.sh(f"(sleep {pause_s:.3f}; echo {CONTROLLER} >{DRIVER}/unbind; echo done >/run/unbound) &")
 
 
 class Watch:
@@ -71,13 +87,16 @@ class Watch:
         """Waits until the newest two readings of each chip, taken from now on, are the wanted value or reason."""
         past = max((int(row["seq"]) for row in self.sink.rows_of(self.pi.name)), default=0)
 
-        def look():
-            rows = [row for row in self.sink.rows_of(self.pi.name) if int(row["seq"]) > past]
+        rows = []
+
+        def look(held):
+            rows[:] = [row for row in held if row["node"] == self.pi.name and int(row["seq"]) > past]
             return self.says(rows, wanted)
 
-        text = f"two readings in a row of {wanted}; the sink's log: {self.sink.tail()}"
-        taken = waiting.until(look, LIMIT_S, text, every_s=0.25)
-        return taken
+        try:
+            return self.sink.wait(look, LIMIT_S, f"two readings in a row of {wanted}")
+        except Failed as failure:
+            raise Failed(f"{failure}; the newest readings since then: {newest(rows, wanted)}") from failure
 
     @staticmethod
     def says(rows, wanted):
@@ -105,6 +124,12 @@ class Watch:
         for row in rows:
             counts[said(row)] = counts.get(said(row), 0) + 1
         return ", ".join(f"{count} x {what}" for what, count in sorted(counts.items(), key=str))
+
+
+def newest(rows, chips, count=4):
+    """The last readings of each chip, for a message."""
+    values = {chip: [str(said(row)) for row in rows if row["chip"] == chip][-count:] for chip in chips}
+    return "; ".join(f"{chip} {' '.join(of_chip) or 'none'}" for chip, of_chip in values.items())
 
 
 def said(row):

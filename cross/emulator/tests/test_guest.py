@@ -4,9 +4,11 @@ import gzip
 import io
 import os
 import threading
+import types
 import unittest
+from unittest import mock
 
-from emulator import initramfs, registers
+from emulator import initramfs, registers, scene
 from emulator.console import Console
 from emulator.errors import Failed
 
@@ -110,3 +112,28 @@ class Commands(unittest.TestCase):
         with self.assertRaisesRegex(Failed, "without"):
             console.run("true", 0.05)
         os.close(speaks)
+
+
+class Scene(unittest.TestCase):
+    @staticmethod
+    def of(*answers, is_on=True):
+        """What is shown of a Pi whose shell gives these answers, the first of them to another command."""
+        console = Guest(*answers).console
+        console.run("true", 5)
+        return scene.of_pi(types.SimpleNamespace(console=console, qemu=is_on or None))
+
+    def test_the_console_comes_first_then_what_the_pi_tells(self):
+        self.assertEqual(
+            self.of("Oops\n@end N 0\n", "irq 95: nobody cared\n@end N 0\n"),
+            ["console: Oops", "console: @end 1 0", "irq 95: nobody cared"],
+        )
+
+    def test_what_came_before_the_shell_fell_silent_is_kept(self):
+        with mock.patch.object(scene, "LIMIT_S", 0.05):
+            seen = self.of("@end N 0\n", "up 9 s\n")
+        self.assertEqual(seen[:2], ["console: @end 1 0", "up 9 s"])
+        self.assertIn("does not answer", seen[2])
+
+    def test_a_pi_that_is_off_is_not_asked(self):
+        self.assertEqual(self.of("@end N 0\n", is_on=False)[-1], "is switched off")
+        self.assertEqual(scene.of_pi(types.SimpleNamespace(console=None, qemu=None)), ["was never switched on"])

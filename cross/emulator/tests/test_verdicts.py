@@ -61,6 +61,10 @@ class Plugging(unittest.TestCase):
         self.assertIsNone(says(rows, {"tmp105-48": "absent", "tmp105-49": 3.0}))
         self.assertIsNone(says(rows[:2], {"tmp105-48": "absent"}))
 
+    def test_a_failure_tells_the_newest_readings_of_each_chip(self):
+        rows = [row(1, "19.25"), row(2, "", "timeout"), row(3, "", "absent")]
+        self.assertEqual(plug.newest(rows, ("tmp105-48", "tmp105-49"), 2), "tmp105-48 timeout absent; tmp105-49 none")
+
 
 class Words(unittest.TestCase):
     def test_scenarios_are_found_by_name_and_number(self):
@@ -79,5 +83,7 @@ class Words(unittest.TestCase):
 
     def test_waiting_ends(self):
         self.assertEqual(waiting.until(iter([None, 0, "yes"]).__next__, 5, "it", every_s=0.001), "yes")
-        with self.assertRaisesRegex(Failed, "the moon"):
+        with self.assertRaisesRegex(Failed, "for the moon$"):
             waiting.until(lambda: None, 0.01, "the moon", every_s=0.001)
+        with self.assertRaisesRegex(Failed, "the last look gave 0"):
+            waiting.until(lambda: 0, 0.01, "the moon", every_s=0.001)

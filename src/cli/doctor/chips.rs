@@ -82,7 +82,9 @@ fn owned(scene: &Scene, bus: BusSpec, address: u8, driver: &str) -> Finding {
     let path = format!("sys/bus/i2c/devices/{device}");
     let kernel = scene.host.link_name(&format!("{path}/driver"));
     let unbind = match &kernel {
-        Some(kernel) => format!("for now: echo {device} | sudo tee /sys/bus/i2c/drivers/{kernel}/unbind"),
+        Some(kernel) => {
+            format!("until the next boot: echo {device} | sudo tee /sys/bus/i2c/drivers/{kernel}/unbind")
+        }
         None => format!("see which one with `ls -l /{path}/driver`"),
     };
     Finding::failure(

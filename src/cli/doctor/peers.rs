@@ -1,4 +1,5 @@
-//! Check `peers`: each peer of the config answers; how far away it is, how far off its clock, and who it is.
+//! Check `peers`: each peer of the config answers; how far away it is, how far off its clock, and who it is. In a ring,
+//! whether this node is in its own list, and whether the others have the same one.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -8,6 +9,7 @@ use super::limit::within;
 use super::ping::{self, Answer, SILENT, Trouble};
 use super::scene::Scene;
 use super::words;
+use crate::cli::run::Own;
 use crate::io::RoleSettings;
 
 /// So many peers are asked at once; each is a thread and a socket.
@@ -23,20 +25,65 @@ const FAR: Duration = Duration::from_millis(250);
 type Asked = Result<Answer, Trouble>;
 
 pub(super) fn check(scene: &Scene) -> Vec<Finding> {
-    let peers = match &scene.settings.role {
+    let (peers, is_ring) = match &scene.settings.role {
         RoleSettings::Secondary => return vec![Finding::skipped("a secondary polls nobody")],
         RoleSettings::Primary { peers, .. } if peers.is_empty() => {
             return vec![
                 Finding::note("no peers are configured").and_next("peers = [\"pi-2:7001\"] in the config"),
             ];
         }
-        RoleSettings::Primary { peers, .. } | RoleSettings::Ring { peers, .. } => peers,
+        RoleSettings::Primary { peers, .. } => (peers, false),
+        RoleSettings::Ring { peers, .. } => (peers, true),
     };
-    let answers: Vec<(String, Asked)> = peers.chunks(AT_ONCE).flat_map(ask_all).collect();
+    let own = Own { name: scene.settings.name.clone(), listen: scene.settings.listen.clone() };
+    let own_place = if is_ring { own.place(peers) } else { None };
+    let others: Vec<String> = peers
+        .iter()
+        .enumerate()
+        .filter(|(at, _)| Some(*at) != own_place)
+        .map(|(_, peer)| peer.clone())
+        .collect();
+    let answers: Vec<(String, Asked)> = others.chunks(AT_ONCE).flat_map(ask_all).collect();
     let mut findings: Vec<Finding> =
         answers.iter().map(|(address, answer)| judge(address, answer.as_ref())).collect();
     findings.extend(twins(&answers));
+    if is_ring {
+        findings.push(in_list(&own, own_place.and_then(|at| peers.get(at))));
+        findings.extend(
+            answers.iter().filter_map(|(address, answer)| same_list(address, answer.as_ref().ok()?, peers)),
+        );
+    }
     findings
+}
+
+/// Whether a node of a ring is in its own list.
+fn in_list(own: &Own, found: Option<&String>) -> Finding {
+    match found {
+        Some(address) => Finding::good(format!("{address} is this node")),
+        None => Finding::failure(
+            format!(
+                "it does not show which of the peers is this node, which is called {} and listens on {}",
+                own.name, own.listen
+            ),
+            "put its own address into the list, the same list on every node; or name it with --name as the list does",
+        ),
+    }
+}
+
+/// What is wrong with another one of the ring: it is in none, or goes by another list.
+fn same_list(address: &str, answer: &Answer, peers: &[String]) -> Option<Finding> {
+    match answer.role.as_deref() {
+        Some("ring") if answer.list == peers => None,
+        Some("ring") => Some(Finding::failure(
+            format!("{address} has another list of peers ({})", answer.list.join(", ")),
+            "give every node of the ring the same list in the same order",
+        )),
+        Some(role) => Some(Finding::failure(
+            format!("{address} is a {role}, and in no ring"),
+            "start it with role = \"ring\", or take it out of the list on every node",
+        )),
+        None => None,
+    }
 }
 
 /// Asks these peers all at once; their answers in the order of the peers.

@@ -128,3 +128,51 @@ fn more_peers_than_are_asked_at_once_keep_their_order() {
     assert_eq!(found.len(), peers.len());
     assert!(found.iter().zip(&peers).all(|(finding, peer)| finding.what.starts_with(&format!("{peer}: "))));
 }
+
+/// What is found on a node of a ring with these peers, which is called `bench` and listens on 127.0.0.1:1.
+fn found_in_ring(peers: &[String]) -> Vec<Finding> {
+    let mut scene = Machine::new().scene(&[]);
+    let time = scene.settings.interval;
+    scene.settings.role = RoleSettings::Ring {
+        peers: peers.to_vec(),
+        sink_rank: None,
+        makes_token: false,
+        token_hold: time,
+        round_interval: time,
+        standby_after: time,
+    };
+    check(&scene)
+}
+
+/// One that says that it has this role and list.
+fn member(role: &'static str, list: Vec<String>) -> String {
+    peer(move |asked: &Json| {
+        let key = if asked["key"] == "PING" { "PONG" } else { "STATUS" };
+        let status = json!({"node": "roof", "role": role, "ring": {"list": list}});
+        let value = if asked["key"] == "PING" { Json::Null } else { status };
+        format!("{}\r\n", json!({"id": asked["id"], "key": key, "value": value}))
+    })
+}
+
+#[test]
+fn a_node_of_a_ring_is_in_its_list_and_the_others_have_the_same() {
+    let own = "127.0.0.1:1".to_owned();
+    let other = member("ring", vec![own.clone()]);
+    let found = found_in_ring(&[own.clone(), other.clone()]);
+    assert_eq!(found.len(), 3, "the own address is not asked");
+    assert_some(&found, Good, &[&other, "roof answers"]);
+    assert_some(&found, Good, &["127.0.0.1:1 is this node"]);
+    assert_some(
+        &found,
+        Failure,
+        &[&other, "another list of peers (127.0.0.1:1)", "the same list in the same order"],
+    );
+
+    let secondary = member("secondary", Vec::new());
+    let found = found_in_ring(&["127.0.0.1:2".to_owned(), secondary.clone()]);
+    assert_some(&found, Failure, &["called bench and listens on 127.0.0.1:1", "put its own address"]);
+    assert_some(&found, Failure, &[&secondary, "is a secondary, and in no ring"]);
+    assert_eq!(same_list("a:1", &Answer::default(), &[]), None, "an older one does not tell");
+    let same = Answer { role: Some("ring".to_owned()), list: vec![own.clone()], ..Answer::default() };
+    assert_eq!(same_list("a:1", &same, &[own]), None);
+}

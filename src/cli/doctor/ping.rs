@@ -34,6 +34,9 @@ pub(super) struct Answer {
     pub(super) node: Option<String>,
     pub(super) version: Option<String>,
     pub(super) journal: Option<String>,
+    pub(super) role: Option<String>,
+    /// The list of peers that it goes by, where it is one of a ring.
+    pub(super) list: Vec<String>,
 }
 
 /// Another clock beside this one.
@@ -96,6 +99,9 @@ pub(super) fn ask(address: &str) -> Result<Answer, Trouble> {
     if let Body::Status(status) = link.ask(PINGS + 1, Body::StatusRequest)? {
         let text = |key: &str| Some(status.get(key).and_then(Json::as_str)?.to_owned());
         (answer.node, answer.version, answer.journal) = (text("node"), text("version"), text("journal"));
+        answer.role = text("role");
+        let list = status.pointer("/ring/list").and_then(Json::as_array).map(Vec::as_slice);
+        answer.list = list.unwrap_or_default().iter().filter_map(Json::as_str).map(str::to_owned).collect();
     }
     Ok(answer)
 }
@@ -114,7 +120,8 @@ impl Link {
         let round_trip = begun.elapsed();
         // Not the wall clock again: it may be set between the two.
         let back = sent + round_trip;
-        let clock = if let Body::Pong(Some(clock)) = &pong { Some(offset(sent, back, clock)) } else { None };
+        let clock =
+            if let Body::Pong(Some(clock), _) = &pong { Some(offset(sent, back, clock)) } else { None };
         Ok((round_trip, clock))
     }
 
@@ -127,7 +134,7 @@ impl Link {
         for _ in 0..STRANGE_MAX {
             let answer = self.message()?;
             match answer.body {
-                Body::Pong(_) | Body::Status(_) if answer.id == message.id => return Ok(answer.body),
+                Body::Pong(..) | Body::Status(_) if answer.id == message.id => return Ok(answer.body),
                 Body::Error { re, text } if re == message.id => {
                     return Err(Trouble::new(format!("it refuses: {text}"), STRANGER));
                 }

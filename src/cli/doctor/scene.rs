@@ -15,13 +15,10 @@ use super::scan::{self, BusScan};
 use crate::cli::status;
 use crate::io::{self, BusSettings, Settings};
 use crate::model::WallTime;
-use crate::store::{FILE_NAME, Reader, StoreError};
+use crate::store::{FILE_NAME, LOCK_NAME, Reader, StoreError};
 
 /// So long a node on this machine may take to answer.
 const STATUS_LIMIT: Duration = Duration::from_secs(2);
-
-/// The store's lock, in the data folder; its text is `process PID`.
-const LOCK_NAME: &str = "lock";
 
 /// Opens a bus.
 pub(super) type OpenBus = Box<dyn Fn(&BusSettings) -> Result<Box<DynBus>, OpenError> + Send + Sync>;

@@ -6,7 +6,7 @@ use clap::ValueEnum;
 use super::chips::Chips;
 use super::dialogue::{Dialogue, Question};
 use crate::cli::config::FileConfig;
-use crate::cli::run::{self, RoleName};
+use crate::cli::run::{self, RoleName, Which};
 use crate::model::NodeName;
 
 /// Names that images come with: on a site with several Pis, several have them.
@@ -22,9 +22,18 @@ pub(super) fn about_node(
     if config.role.is_none() {
         config.role = Some(word(role(dialogue)?));
     }
-    let is_primary = config.role.as_deref() == Some(word(RoleName::Primary).as_str());
+    let has = |role| config.role == Some(word(role));
+    let (is_primary, is_ring) = (has(RoleName::Primary), has(RoleName::Ring));
     if is_primary && config.peers.is_empty() {
         config.peers = peers(dialogue)?;
+    }
+    if is_ring {
+        if config.peers.is_empty() {
+            config.peers = ring(dialogue)?;
+        }
+        if config.sink.is_none() {
+            config.sink = sink(&config.peers, dialogue)?;
+        }
     }
     if config.listen.is_none() {
         config.listen = Some(listen(is_primary, dialogue)?);
@@ -42,7 +51,8 @@ pub(super) fn word(role: RoleName) -> String {
 
 fn role(dialogue: &mut Dialogue<'_>) -> Result<RoleName> {
     let question = Question {
-        text: "primary or secondary? One node of a site is the primary: it asks the others, stores and plots all.",
+        text: "primary, secondary or ring? The primary asks the secondaries, stores and plots all; in a ring a token \
+               does.",
         default: &word(RoleName::Secondary),
         flag: "--role",
     };
@@ -52,7 +62,7 @@ fn role(dialogue: &mut Dialogue<'_>) -> Result<RoleName> {
             .iter()
             .find(meant)
             .copied()
-            .ok_or_else(|| format!("{text:?} is no role: type primary or secondary"))
+            .ok_or_else(|| format!("{text:?} is no role: type primary, secondary or ring"))
     })
 }
 
@@ -64,18 +74,41 @@ fn peers(dialogue: &mut Dialogue<'_>) -> Result<Vec<String>> {
         default: NONE,
         flag: "--peer HOST:PORT",
     };
-    dialogue.ask(&question, |text| {
-        let peers: Vec<String> = text
-            .split([' ', ',', '\t'])
-            .filter(|peer| !peer.is_empty() && *peer != NONE)
-            .map(str::to_owned)
-            .collect();
-        let is_wrong = |peer: &String| run::check_peer(peer).err().map(|_| peer.clone());
-        match peers.iter().find_map(is_wrong) {
-            Some(peer) => Err(format!("{peer:?}: write it as HOST:PORT, as in pi-2:7001")),
-            None => Ok(peers),
-        }
+    dialogue.ask(&question, |text| if text == NONE { Ok(Vec::new()) } else { addresses(text) })
+}
+
+fn ring(dialogue: &mut Dialogue<'_>) -> Result<Vec<String>> {
+    let question = Question {
+        text: "Which nodes is the ring of? HOST:PORT of all, this one among them; the same list in this order on each.",
+        default: "pi-1:7001 pi-2:7001 pi-3:7001",
+        flag: "--peer HOST:PORT",
+    };
+    dialogue.ask(&question, addresses)
+}
+
+fn sink(peers: &[String], dialogue: &mut Dialogue<'_>) -> Result<Option<Which>> {
+    /// What stands for nobody.
+    const NONE: &str = "none";
+    let question = Question {
+        text: "Which of them is the sink, that stores and plots all? With none, readings wait where they are.",
+        default: peers.first().map_or(NONE, String::as_str),
+        flag: "--sink HOST:PORT",
+    };
+    dialogue.ask(&question, |text| match peers.iter().find(|peer| *peer == text) {
+        Some(peer) => Ok(Some(Which::At(peer.clone()))),
+        None if text == NONE => Ok(None),
+        None => Err(format!("{text:?} is not in the list: type one of {}, or none", peers.join(", "))),
     })
+}
+
+/// The addresses of a line.
+fn addresses(text: &str) -> Result<Vec<String>, String> {
+    let peers: Vec<String> =
+        text.split([' ', ',', '\t']).filter(|peer| !peer.is_empty()).map(str::to_owned).collect();
+    match peers.iter().find(|peer| run::check_peer(peer).is_err()) {
+        Some(peer) => Err(format!("{peer:?}: write it as HOST:PORT, as in pi-2:7001")),
+        None => Ok(peers),
+    }
 }
 
 /// A secondary that only its own machine can reach is of use to nobody else, so it proposes to listen to all.

@@ -112,13 +112,17 @@ impl Report<'_> {
                  --chip {example}@{address:#04x}."
             ));
         }
-        let is_primary = self.config.role == Some(word(RoleName::Primary));
+        let has = |role| self.config.role == Some(word(role));
+        let is_primary = has(RoleName::Primary);
         let is_local = self.config.listen.as_deref().is_none_or(|listen| listen.starts_with("127."));
-        if !is_primary && is_local {
+        if has(RoleName::Secondary) && is_local {
             remarks.push(
                 "It listens on this machine only. If its primary is another machine: --listen 0.0.0.0:7001."
                     .to_owned(),
             );
+        }
+        if has(RoleName::Ring) {
+            remarks.extend(self.ring_remarks(is_local));
         }
         if is_primary && self.config.peers.is_empty() {
             remarks.push(
@@ -130,6 +134,33 @@ impl Report<'_> {
         if let (None, Some(host)) = (&self.config.name, host) {
             remarks
                 .push(format!("It is called {host}, like every new Pi: --name gives it a name of its own."));
+        }
+        remarks
+    }
+
+    /// What somebody may not expect who makes a ring.
+    fn ring_remarks(&self, is_local: bool) -> Vec<String> {
+        let mut remarks = vec![
+            "A ring's config is the same on every node, but for the chips, and a name if there is one."
+                .to_owned(),
+        ];
+        if is_local && self.config.peers.iter().any(|peer| run::is_elsewhere(peer)) {
+            remarks.push(
+                "It listens on this machine only, where no other finds it: --listen 0.0.0.0:7001.".to_owned(),
+            );
+        }
+        if self.config.sink.is_none() {
+            remarks.push("Nobody collects yet: --sink HOST:PORT says which of its peers does.".to_owned());
+        }
+        let name = run::name(self.config.name.as_ref()).ok();
+        let listen = run::listen(self.config.listen.clone()).ok();
+        let own = name.zip(listen).map(|(name, listen)| run::Own { name, listen });
+        if own.is_none_or(|own| own.place(&self.config.peers).is_none()) {
+            remarks.push(
+                "None of its peers is clearly this node: put its own address into the list, or give it its name of the \
+                 list with --name."
+                    .to_owned(),
+            );
         }
         remarks
     }

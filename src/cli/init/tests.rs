@@ -58,6 +58,14 @@ fn answers_come_into_the_config() {
         assert!(text.len() > 40 && text.len() <= 130, "one line that teaches: {text:?}");
         assert!(rest.starts_with('['), "the default is shown: {rest:?}");
     }
+    let (config, said) = asked("", "r\npi-1:7001 bench-1:7001\npi-9:1\nbench-1:7001\n\nlm75\n").unwrap();
+    assert_eq!(config.role.as_deref(), Some("ring"));
+    assert_eq!(config.peers, ["pi-1:7001", "bench-1:7001"]);
+    assert_eq!(config.sink, Some(Which::At("bench-1:7001".to_owned())));
+    assert_eq!(config.listen.as_deref(), Some("0.0.0.0:7001"));
+    assert!(said.contains("type one of pi-1:7001, bench-1:7001, or none"), "{said}");
+    let (config, _) = asked("--role ring --peer a:1 --sink a:1 --listen 0.0.0.0:1", "lm75\n").unwrap();
+    assert_eq!(config.sink, Some(Which::At("a:1".to_owned())), "nothing of the ring is asked");
     let (config, _) = asked("", "primary\n\n\n\n").unwrap();
     assert_eq!((config.peers.len(), config.listen.as_deref()), (0, Some("127.0.0.1:7001")));
 }
@@ -117,6 +125,8 @@ fn wrong_flags_are_told_before_anything_is_done() {
         ("--role primary --listen a --yes", "ADDRESS:PORT"),
         ("--role primary --name a/b --yes", "--name"),
         ("--yes", "--role primary"),
+        ("--role ring --yes", "this one among them"),
+        ("--role primary --sink a:1 --yes", "--sink is for --role ring"),
     ] {
         let error = check(&typed(args)).unwrap_err();
         assert!(error.is::<Usage>() && error.to_string().contains(words), "{args}: {error}");

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 
-use super::{Place, RoleName, RunArgs, ring, role};
+use super::{RoleName, RunArgs, Which, ring, role};
 use crate::cli::config::FileConfig;
 use crate::io::RoleSettings;
 use crate::model::{self, Collects, RoleRequest};
@@ -33,15 +33,15 @@ pub(super) fn settings(args: &RunArgs, file: &FileConfig, request: &RoleRequest)
     match request.collects.filter(|_| is_ring) {
         None => {}
         Some(Collects::Never) => {
-            (args.sink, args.standby, file.standby) = (Some(Place::Here(false)), Vec::new(), Vec::new());
+            (args.sink, args.standby, file.standby) = (Some(Which::Here(false)), Vec::new(), Vec::new());
         }
-        Some(Collects::Rank(0)) => (args.sink, args.standby) = (Some(Place::Here(true)), Vec::new()),
+        Some(Collects::Rank(0)) => (args.sink, args.standby) = (Some(Which::Here(true)), Vec::new()),
         Some(Collects::Rank(rank)) => {
-            (args.sink, args.standby) = (Some(Place::Here(false)), vec![rank.to_string()]);
+            (args.sink, args.standby) = (Some(Which::Here(false)), vec![rank.to_string()]);
         }
     }
     // Who starts with the token is said for a start. Here it is made only if somebody asks for it.
-    args.token = is_ring.then_some(Place::Here(request.makes_token));
+    args.token = is_ring.then_some(Which::Here(request.makes_token));
     let interval = if is_ring { &mut args.round_interval } else { &mut args.poll_interval };
     if let Some(time) = request.poll_interval {
         *interval = Some(words(time));

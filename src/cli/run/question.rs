@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use super::{Place, RoleName, RunArgs, role};
+use super::{RoleName, RunArgs, Which, role};
 use crate::cli::config::FileConfig;
 
 /// Who has not answered by then has nothing against the ring choosing by itself.
@@ -24,7 +24,7 @@ Does this node start with the token? One node of the ring may; where none does, 
 pub(super) fn about_token(args: &mut RunArgs, file: &FileConfig) -> Result<()> {
     let is_open = args.token.is_none() && file.token.is_none();
     if is_open && role::role_name(args, file)? == Some(RoleName::Ring) && somebody_is_there() {
-        args.token = ask()?.map(Place::Here);
+        args.token = ask()?.map(Which::Here);
     }
     Ok(())
 }

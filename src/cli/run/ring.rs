@@ -23,14 +23,14 @@ const STANDBY_AFTER: Duration = Duration::from_secs(5);
 /// Which node is meant: this one or not, or the one at a listed address.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(untagged, expecting = "write true, false, or an address of the list of peers, as in \"pi-1:7001\"")]
-pub(in crate::cli) enum Place {
+pub(in crate::cli) enum Which {
     /// This node, or not this node.
     Here(bool),
     /// The node at this address.
     At(String),
 }
 
-impl FromStr for Place {
+impl FromStr for Which {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -91,11 +91,11 @@ impl List<'_> {
         }
     }
 
-    fn is_here(&self, flag: &str, place: Option<&Place>) -> Result<bool, Usage> {
+    fn is_here(&self, flag: &str, place: Option<&Which>) -> Result<bool, Usage> {
         match place {
             None => Ok(false),
-            Some(Place::Here(is_here)) => Ok(*is_here),
-            Some(Place::At(address)) => self.is_own(flag, address),
+            Some(Which::Here(is_here)) => Ok(*is_here),
+            Some(Which::At(address)) => self.is_own(flag, address),
         }
     }
 
@@ -123,7 +123,7 @@ impl List<'_> {
 
 /// This node's place among those that collect. What its flags say of itself goes before what the file says of all.
 fn sink_rank(args: &RunArgs, file: &FileConfig, list: &List<'_>) -> Result<Option<u8>, Usage> {
-    let rank = |sink: Option<&Place>, standby: &[String]| {
+    let rank = |sink: Option<&Which>, standby: &[String]| {
         Ok(if list.is_here("sink", sink)? { Some(0) } else { list.turn(standby)? })
     };
     if let Some(by_flags) = rank(args.sink.as_ref(), &args.standby)? {
@@ -142,9 +142,9 @@ pub(super) fn check_own_place(args: &RunArgs, file: &FileConfig) -> Result<()> {
     let own = super::own(args, file)?;
     let sink = args.sink.as_ref().or(file.sink.as_ref());
     let standby = pick_list(&args.standby, &file.standby);
-    let is_told_here = matches!(args.sink, Some(Place::Here(true))) || !args.standby.is_empty();
+    let is_told_here = matches!(args.sink, Some(Which::Here(true))) || !args.standby.is_empty();
     let is_by_address =
-        matches!(sink, Some(Place::At(_))) || standby.iter().any(|address| address.contains(':'));
+        matches!(sink, Some(Which::At(_))) || standby.iter().any(|address| address.contains(':'));
     if is_told_here || !is_by_address || own.place(peers).is_some() {
         return Ok(());
     }

@@ -127,7 +127,7 @@ impl EventLoop {
     }
 
     fn tell_people(&mut self, now: Now, report: &Report) {
-        if matches!(report, Report::Primary(_) | Report::Ring(_)) {
+        if matches!(report, Report::Primary(_) | Report::Standby(_) | Report::Ring(_)) {
             return log::log!(level(report), "{report}");
         }
         self.tell_of_strangers(now, level(report), report);

@@ -1,5 +1,5 @@
-//! The token as JSON. It is what a ring sends most, so members and cursors are words in a string each, which are quickly
-//! passed over and quickly read; and members that are as they were the last time are not read again.
+//! The token as JSON. It is what a ring sends most, so members and cursors are words in a string each, which are soon
+//! passed over and soon read; and members that are as they were the last time are not read again.
 
 use std::borrow::Cow;
 use std::fmt::Write;

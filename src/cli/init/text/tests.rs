@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::cli::config::{self, KEYS};
-use crate::cli::run::{self, Place};
+use crate::cli::run::{self, Which};
 
 fn text(config: &FileConfig) -> String {
     config_text(config, &[]).unwrap()
@@ -136,10 +136,10 @@ fn words() -> impl Strategy<Value = Vec<String>> {
     proptest::collection::vec(any::<String>(), 0..4)
 }
 
-fn place() -> impl Strategy<Value = Option<Place>> {
+fn place() -> impl Strategy<Value = Option<Which>> {
     proptest::option::of(prop_oneof![
-        any::<bool>().prop_map(Place::Here),
-        any::<String>().prop_map(Place::At)
+        any::<bool>().prop_map(Which::Here),
+        any::<String>().prop_map(Which::At)
     ])
 }
 
