@@ -1,7 +1,7 @@
 //! pisink: I2C sensors of a site, journalled on every node and brought together on a sink.
 //!
 //! Layers, bottom to top; a module imports only from below its own:
-//! `model` (0), `wire`, `proto`, `store`, `view` (1), `node` (2), `io` (3), `cli` (4).
+//! `model` (0), `wire`, `proto`, `store`, `view` (1), `node` (2), `io` and `sim` (3), `cli` (4).
 //! `docs/ARCHITECTURE.md` tells the whole story in ten minutes.
 
 #![cfg_attr(
@@ -14,6 +14,7 @@ pub mod io;
 pub mod model;
 pub mod node;
 pub mod proto;
+pub mod sim;
 pub mod store;
 pub mod view;
 pub mod wire;

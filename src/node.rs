@@ -7,8 +7,9 @@ use std::collections::{BTreeMap, VecDeque};
 use serde_json::{Value as Json, json};
 
 use crate::model::{Body, Instant, JournalId, Message, NodeName, Now, Pack, Readings};
+use crate::proto::contract::Machine;
 use crate::proto::{
-    LinkId, OwnClock, PeerIx, PrimaryOutput, RingOutput, Secondary, SecondaryOutput, StandbyOutput,
+    LinkId, OwnClock, PeerIx, PrimaryOutput, Ring, RingOutput, Secondary, SecondaryOutput, StandbyOutput,
 };
 use crate::wire::{KNOWN_KEYS, WireError, open_piece, seal_piece};
 
@@ -96,8 +97,9 @@ impl Node {
                 self.secondary.piece(now, &self.clock, link, piece);
             }
             Input::Piece { asker: Asker::Ring, piece } => {
+                let clock = Some(self.clock.sample(now.mono, now));
                 if let Duty::Ring(ring) = &mut self.duty {
-                    ring.piece(now, piece.map(|readings| seal_piece(&readings)));
+                    ring.piece(now, piece.map(|readings| seal_piece(&Readings { clock, ..readings })));
                 }
             }
             Input::ClockSynced(_) => {}
@@ -188,6 +190,7 @@ impl Node {
             // Those who poll and those who collect by a token are consumers alike.
             RingOutput::NoteConsumer(name, taken) => return self.secondary.note(name, taken),
             RingOutput::AddRound(round) => Output::AddRound(round),
+            RingOutput::NoteLink { node, journal, link } => Output::NoteLink { node, journal, link },
             RingOutput::NotePeer(address, node) => Output::NotePeer(address, node),
             RingOutput::Report(report) => Output::Report(Report::Ring(report)),
         };
@@ -224,7 +227,7 @@ impl Node {
                 self.outputs.push_back(Output::Send(link, pong));
             }
             Body::Role(order) => self.order(link, id, order),
-            Body::Pong(_, place) => self.duty.pong(now, link, &id, (sender, place)),
+            Body::Pong(clock, place) => self.duty.pong(now, link, &id, (sender, place), clock.as_ref()),
             Body::Status(_) | Body::RoleAnswer(_) => {}
             Body::Error { re, text } => {
                 // What a polled peer refuses is told by the primary.
@@ -336,6 +339,14 @@ impl Node {
         Message { id, to: None, sender: Some(self.name.clone()), timestamp: None, body }
     }
 
+    /// The machine of the role ring, while it has that role.
+    pub(crate) fn ring(&self) -> Option<&Ring> {
+        match &self.duty {
+            Duty::Ring(ring) => Some(ring),
+            _ => None,
+        }
+    }
+
     /// How it is, as a `STATUS` answer says it.
     pub fn status(&self, now: Now) -> Json {
         let consumers: BTreeMap<&str, u64> =
@@ -362,6 +373,30 @@ impl Node {
 /// The beginning of a text, in whole characters.
 fn head(text: &str, max_chars: usize) -> String {
     text.chars().take(max_chars).collect()
+}
+
+impl Machine for Node {
+    type Output = Output;
+    fn handle_timeout(&mut self, now: Now) {
+        Node::handle_timeout(self, now);
+    }
+    fn poll_timeout(&self) -> Option<(Instant, &'static str)> {
+        Node::poll_timeout(self)
+    }
+    fn poll_output(&mut self) -> Option<Output> {
+        Node::poll_output(self)
+    }
+    fn outputs_max(&self) -> usize {
+        // A duty that has just been let go drops its links.
+        let dropped = self.outputs.iter().filter(|output| matches!(output, Output::Disconnect(_))).count();
+        4 + dropped
+            + match &self.duty {
+                Duty::Secondary => 0,
+                Duty::Primary(primary) => primary.outputs_max(),
+                Duty::Standby(standby) => standby.outputs_max(),
+                Duty::Ring(ring) => ring.outputs_max(),
+            }
+    }
 }
 
 #[cfg(test)]

@@ -11,8 +11,8 @@ use super::*;
 use crate::model::{
     BootId, ClockMark, ClockSample, PollRequest, RoleOrder, Seq, SinkPart, SinkPlace, WallTime,
 };
-use crate::proto::PeerIx;
-use crate::proto::contract::{Machine, Watched, at, for_seeds};
+use crate::proto::contract::{Watched, at, for_seeds};
+use crate::proto::{PeerIx, PollOrder};
 use crate::wire::{LineDecoder, encode};
 
 #[path = "node/ring_tests.rs"]
@@ -27,30 +27,6 @@ mod world;
 mod world_clock;
 
 use world::World;
-
-impl Machine for Node {
-    type Output = Output;
-    fn handle_timeout(&mut self, now: Now) {
-        Node::handle_timeout(self, now);
-    }
-    fn poll_timeout(&self) -> Option<(Instant, &'static str)> {
-        Node::poll_timeout(self)
-    }
-    fn poll_output(&mut self) -> Option<Output> {
-        Node::poll_output(self)
-    }
-    fn outputs_max(&self) -> usize {
-        // A duty that has just been let go drops its links.
-        let dropped = self.outputs.iter().filter(|output| matches!(output, Output::Disconnect(_))).count();
-        4 + dropped
-            + match &self.duty {
-                Duty::Secondary => 0,
-                Duty::Primary(primary) => primary.outputs_max(),
-                Duty::Standby(standby) => standby.outputs_max(),
-                Duty::Ring(ring) => ring.outputs_max(),
-            }
-    }
-}
 
 fn name(text: &str) -> NodeName {
     NodeName::new(text).unwrap()
@@ -98,6 +74,7 @@ fn polling(peers: usize) -> PollConfig {
         cursors: BTreeMap::new(),
         poll_interval: Duration::from_secs(1),
         deadline: Duration::from_millis(400),
+        order: PollOrder::AtOnce,
         last_round: 0,
         seed: 1,
     }

@@ -27,7 +27,6 @@ mod speed;
 #[cfg(test)]
 mod testkit;
 mod wifi;
-mod words;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -40,7 +39,7 @@ use indicatif::ProgressBar;
 
 use super::config::{self, FileConfig};
 use super::run::{self, RunArgs};
-use super::{Told, Usage, parse};
+use super::{Told, Usage, parse, words};
 use checks::{CHECKS, Check};
 use finding::{Finding, Severity};
 use host::Host;

@@ -12,12 +12,16 @@ mod doctor;
 mod export;
 mod generate;
 mod init;
+mod merge;
 mod parse;
 mod plot;
 mod role;
 mod run;
 mod sensors;
+mod simulate;
+mod soak;
 mod status;
+mod words;
 
 const ABOUT: &str = "\
 One binary on every Raspberry Pi of a site: reads its I2C sensors into a durable journal, and
@@ -57,6 +61,8 @@ enum Command {
     Plot(plot::PlotArgs),
     /// Write readings as CSV, JSON lines or SenML
     Export(export::ExportArgs),
+    /// Bring data folders into one: a sink's and its standby's, or those of two sinks
+    Merge(merge::MergeArgs),
     /// List the chips that pisink knows, find those on a bus, read them
     Sensors(sensors::SensorsArgs),
     /// Ask a running node how it is
@@ -65,6 +71,11 @@ enum Command {
     Role(role::RoleArgs),
     /// Check everything that a node needs on this machine, and say what to do about what is wrong
     Doctor(Box<doctor::DoctorArgs>),
+    /// Run a whole site in virtual time, with its faults: what would happen, in seconds
+    Simulate(Box<simulate::SimulateArgs>),
+    /// Run seeds of the simulator, and say which break a rule
+    #[command(hide = true)]
+    Soak(soak::SoakArgs),
     /// Write the completions of a shell to standard output
     #[command(hide = true)]
     Completions(generate::CompletionsArgs),
@@ -93,10 +104,13 @@ pub fn main() -> ExitCode {
         Command::Demo(args) => demo::run(&args),
         Command::Plot(args) => plot::run(&args),
         Command::Export(args) => export::run(&args),
+        Command::Merge(args) => merge::run(&args),
         Command::Sensors(args) => sensors::run(&args),
         Command::Status(args) => status::run(&args),
         Command::Role(args) => role::run(args),
         Command::Doctor(args) => doctor::run(*args),
+        Command::Simulate(args) => simulate::run(&args),
+        Command::Soak(args) => soak::run_soak(&args),
         Command::Completions(args) => generate::completions(&args),
         Command::Man(args) => generate::man(&args),
     };

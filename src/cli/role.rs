@@ -52,11 +52,11 @@ pub(super) struct RoleArgs {
     #[arg(long = "peer", value_name = "HOST:PORT", value_delimiter = ',')]
     peers: Vec<String>,
 
-    /// It is the sink of the ring, or with --sink=false it is not (ring) [default: as its settings say]
+    /// It is the sink (primary, ring), or with --sink=false it is not (ring) [default: as its settings say]
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     sink: Option<bool>,
 
-    /// It takes the sink's place when that is gone, as the N-th (ring)
+    /// It takes the sink's place when that is gone, as the N-th (primary, ring)
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..64), conflicts_with = "sink")]
     standby: Option<u8>,
 

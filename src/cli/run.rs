@@ -19,10 +19,11 @@ mod own_place;
 mod question;
 mod ring;
 mod role;
+mod standby;
 
 pub(super) use own_place::{Own, is_elsewhere};
 pub(super) use ring::Which;
-pub(super) use role::check_peer;
+pub(super) use role::{OrderName, check_peer};
 
 const EXAMPLES: &str = "\
 Each flag can stand in the config file (peers, chips and faults are lists there) and in the
@@ -107,13 +108,18 @@ pub(super) struct RunArgs {
     #[arg(long, env = "PISINK_DEADLINE", value_name = "DURATION")]
     deadline: Option<String>,
 
-    /// Who is the sink of the ring: this node, or the one at this address of the list of peers; --sink=false: not this
-    /// one [default: nobody; readings wait where they are]
+    /// In what order a round asks the nodes (primary): a round takes as long as the slowest answer, or as all of them
+    /// together [default: at-once]
+    #[arg(long, env = "PISINK_POLL_ORDER", value_name = "ORDER")]
+    poll_order: Option<OrderName>,
+
+    /// Who is the sink: this node, or the one at this address (ring: of the list of peers); --sink=false: not this one
+    /// [default: the primary; in a ring nobody: readings wait where they are]
     #[arg(long, env = "PISINK_SINK", value_name = "HOST:PORT", num_args = 0..=1, default_missing_value = "true")]
     sink: Option<Which>,
 
-    /// Who takes the sink's place when it is gone (ring): the nodes at these addresses, the first one first; or a
-    /// number, which is this node's turn
+    /// Who takes the sink's place when it is gone (primary, ring): the nodes at these addresses, the first one first;
+    /// or a number, which is this node's turn
     #[arg(long, env = "PISINK_STANDBY", value_name = "HOST:PORT", num_args = 0..=1, default_missing_value = "1")]
     #[arg(value_delimiter = ',')]
     standby: Vec<String>,
@@ -132,7 +138,7 @@ pub(super) struct RunArgs {
     #[arg(long, env = "PISINK_ROUND_INTERVAL", value_name = "DURATION")]
     round_interval: Option<String>,
 
-    /// A standby takes the sink's place when there was none for so long (ring) [default: 5s]
+    /// A standby takes the sink's place when there was none for so long (primary, ring) [default: 5s]
     #[arg(long, env = "PISINK_STANDBY_AFTER", value_name = "DURATION")]
     standby_after: Option<String>,
 
@@ -168,6 +174,7 @@ pub(super) fn run(args: RunArgs) -> Result<()> {
     let mut args = args;
     question::about_token(&mut args, &file)?;
     ring::check_own_place(&args, &file)?;
+    standby::warn_of_no_place(&args, &file)?;
     let settings = settle(args.clone(), file.clone())?;
     ring::warn_of_loopback(&settings);
     io::run(settings, source(args, file))

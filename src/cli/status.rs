@@ -11,6 +11,7 @@ use super::ask::ask as ask_node;
 use crate::model::Body;
 
 mod ring;
+mod standby;
 
 #[derive(Debug, Args)]
 pub(super) struct StatusArgs {
@@ -69,6 +70,9 @@ fn for_people(status: &Json) -> String {
         let findings =
             polling.get("findings").and_then(Json::as_array).map(Vec::as_slice).unwrap_or_default();
         lines.extend(findings.iter().filter_map(Json::as_str).map(|finding| format!("LOOK     {finding}")));
+    }
+    if let Some(standby) = status.get("standby") {
+        lines.extend(standby::lines(standby));
     }
     if let Some(ring) = status.get("ring") {
         lines.extend(ring::lines(ring));

@@ -95,7 +95,7 @@ impl Crew {
     }
 
     fn draw_as_planned(&mut self) -> Result<()> {
-        match (&self.plotter, self.plan.plots()) {
+        match (&self.plotter, self.plan.drawing()) {
             (Some(plotter), wanted) => plotter.draw(wanted),
             (None, Some(wanted)) => self.plotter = Some(Plotter::start(self.plan.data(), wanted)?),
             (None, None) => {}

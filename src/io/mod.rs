@@ -34,10 +34,13 @@ use signal_hook::consts::{SIGHUP, SIGUSR1};
 use signal_hook_mio::v1_0::Signals;
 
 pub use clock::now;
+pub(crate) use clock::{boot_id, random_u64};
 pub use desk::reason;
 pub use interrupts::Interrupts;
 pub use plotter::{draw, write_aside};
-pub use settings::{Again, BusSettings, OtherRole, PlotSettings, RoleSettings, Settings, Source};
+pub use settings::{
+    Again, BusSettings, OtherRole, PlotSettings, RoleSettings, Settings, Source, StandbySettings,
+};
 
 use crate::model::{JournalId, NodeName, Now};
 use crate::node::{Node, NodeConfig};
@@ -118,8 +121,8 @@ fn session(mut plan: Plan, check: Check, hangup_reloads: bool) -> Result<(Ending
     let plan = event_loop.into_crew().stop();
     store.stop();
     let Ok(saved) = store_thread.join() else { bail!("the store's thread ended in a panic") };
-    if let Some(plots) = plan.plots() {
-        plotter::draw_last(plan.data(), plots);
+    if let Some(drawing) = plan.drawing() {
+        plotter::draw_last(plan.data(), &drawing);
     }
     Ok((farewell(&name, ending?, saved)?, plan))
 }

@@ -7,7 +7,8 @@ use anyhow::{Result, bail};
 use serde_json::{Value as Json, json};
 
 use super::kept_role::{self, Keep};
-use super::settings::{PlotSettings, RoleSettings, Settings, Source};
+use super::plotter::Drawing;
+use super::settings::{RoleSettings, Settings, Source};
 use super::store_thread::StoreSettings;
 use crate::model::{RoleAnswer, RoleName, RoleOrder, RoleOrigin, RoleRequest};
 use crate::store::Retention;
@@ -109,10 +110,11 @@ impl Plan {
     }
 
     /// What is to be drawn. A ring's config is the same on every node; it is drawn where readings come together.
-    pub(crate) fn plots(&self) -> Option<&PlotSettings> {
+    pub(crate) fn drawing(&self) -> Option<Drawing> {
         let role = &self.settings.role;
         let is_drawn = role.collects() || matches!(role, RoleSettings::Secondary);
-        self.settings.plots.as_ref().filter(|_| is_drawn)
+        let plots = self.settings.plots.as_ref().filter(|_| is_drawn)?.clone();
+        Some(Drawing { plots, waits: role.is_standby() })
     }
 
     /// How the store is to work.
@@ -178,7 +180,7 @@ impl Plan {
             None => configured.without_token(),
             Some(order) => (source.role)(order)?,
         };
-        if self.order.is_some() && configured.name() != role.name() {
+        if self.order.is_some() && configured.role() != role.role() {
             cannot.push(format!(
                 "role stays {}, as the node was told to be; `pisink role ADDRESS configured` makes it {}",
                 role.name(),
@@ -217,19 +219,25 @@ impl Plan {
 
     fn next_start(&self) -> RoleName {
         let kept = self.kept.as_ref().filter(|_| !self.source.role_is_given);
-        kept.map_or(self.configured.name(), |kept| kept.role)
+        kept.map_or(self.configured.role(), |kept| kept.role)
     }
 
     /// The role as it is, in answer to who asked.
     pub(crate) fn answer(&self) -> RoleAnswer {
-        let is_kept_in_vain = self.origin() == RoleOrigin::Kept && self.source.role_is_given;
-        let note = is_kept_in_vain.then(|| {
-            "it is kept, but the node is started with a flag or an environment that names a role, and that will win"
-                .to_owned()
-        });
+        let in_vain =
+            "it is kept, but a flag or the environment names a role at each start, and that will win";
+        let is_in_vain = self.origin() == RoleOrigin::Kept && self.source.role_is_given;
+        let standby = match &self.settings.role {
+            RoleSettings::Primary { standby: Some(standby), .. } => {
+                Some(format!("it stands by for {}", standby.before.join(", ")))
+            }
+            _ => None,
+        };
+        let notes: Vec<String> = standby.into_iter().chain(is_in_vain.then(|| in_vain.to_owned())).collect();
+        let note = (!notes.is_empty()).then(|| notes.join("; "));
         RoleAnswer {
             re: String::new(),
-            role: self.settings.role.name(),
+            role: self.settings.role.role(),
             origin: self.origin(),
             peers: self.settings.role.peers().to_vec(),
             next_start: self.next_start(),

@@ -3,12 +3,15 @@ use std::time::Duration;
 use super::*;
 use crate::io::settings::Again;
 use crate::model::NodeName;
+use crate::proto::PollOrder;
 
 fn primary(peer: &str) -> RoleSettings {
     RoleSettings::Primary {
         peers: vec![peer.to_owned()],
         poll_interval: Duration::from_secs(1),
         deadline: Duration::from_millis(500),
+        order: PollOrder::AtOnce,
+        standby: None,
     }
 }
 

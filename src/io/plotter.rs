@@ -113,30 +113,39 @@ fn dates(parts: &[store::Dates]) -> Dates {
     }
 }
 
+/// What is drawn while a node runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Drawing {
+    /// Where and when.
+    pub(crate) plots: PlotSettings,
+    /// Nothing is drawn before the node has collected.
+    pub(crate) waits: bool,
+}
+
 /// A running sink's pictures.
 pub(crate) struct Plotter {
     /// What is to be drawn at present.
-    settings: Arc<Mutex<Option<PlotSettings>>>,
+    drawing: Arc<Mutex<Option<Drawing>>>,
     now: SyncSender<()>,
     thread: JoinHandle<()>,
 }
 
 impl Plotter {
     /// Starts the thread that draws the store in `data`.
-    pub(crate) fn start(data: &Path, settings: &PlotSettings) -> Result<Self> {
+    pub(crate) fn start(data: &Path, drawing: Drawing) -> Result<Self> {
         let (now, wish) = sync_channel(1);
-        let settings = Arc::new(Mutex::new(Some(settings.clone())));
-        let (data, planned) = (data.to_owned(), Arc::clone(&settings));
+        let drawing = Arc::new(Mutex::new(Some(drawing)));
+        let (data, planned) = (data.to_owned(), Arc::clone(&drawing));
         let builder = std::thread::Builder::new().name("plotter".to_owned());
         let thread = builder.spawn(move || run(&data, &planned, &wish)).context("starting the plotter")?;
-        Ok(Self { settings, now, thread })
+        Ok(Self { drawing, now, thread })
     }
 
     /// Draws this from now on, or nothing; at once where it is something else than before.
-    pub(crate) fn draw(&self, wanted: Option<&PlotSettings>) {
-        let Ok(mut settings) = self.settings.lock() else { return };
-        if settings.as_ref() != wanted {
-            *settings = wanted.cloned();
+    pub(crate) fn draw(&self, wanted: Option<Drawing>) {
+        let Ok(mut drawing) = self.drawing.lock() else { return };
+        if *drawing != wanted {
+            *drawing = wanted;
             self.draw_now();
         }
     }
@@ -155,26 +164,32 @@ impl Plotter {
     }
 }
 
-fn run(data: &Path, settings: &Mutex<Option<PlotSettings>>, wish: &Receiver<()>) {
-    let planned = || settings.lock().ok().and_then(|settings| settings.clone());
+fn run(data: &Path, drawing: &Mutex<Option<Drawing>>, wish: &Receiver<()>) {
+    let planned = || drawing.lock().ok().and_then(|drawing| drawing.clone());
     loop {
         let woken = match planned() {
-            Some(plots) => wish.recv_timeout(plots.interval),
+            Some(drawing) => wish.recv_timeout(drawing.plots.interval),
             None => wish.recv().map_err(|_| RecvTimeoutError::Disconnected),
         };
         if woken == Err(RecvTimeoutError::Disconnected) {
             return;
         }
         // It may be another plan by now.
-        if let Some(plots) = planned() {
-            draw_last(data, &plots);
+        if let Some(drawing) = planned() {
+            draw_last(data, &drawing);
         }
     }
 }
 
 /// Draws the last stretch of the store in `data`, as long as the settings say. A failure is told, and no more: the
 /// next drawing may succeed.
-pub(crate) fn draw_last(data: &Path, settings: &PlotSettings) {
+pub(crate) fn draw_last(data: &Path, drawing: &Drawing) {
+    let Drawing { plots: settings, waits } = drawing;
+    // What cannot be read is told by the drawing.
+    let has_collected = || Reader::open(data).and_then(|reader| reader.has_rounds()).unwrap_or(true);
+    if *waits && !has_collected() {
+        return;
+    }
     let now = clock::now();
     let filter = Filter { since: Some(now.wall - settings.last), ..Filter::default() };
     let options = PlotOptions { zone: TimeZone::system(), ..PlotOptions::default() };

@@ -9,6 +9,7 @@ use pisink_sensors::catalogue::ChipSpec;
 use pisink_sensors::sim::PlannedFault;
 
 use crate::model::{NodeName, RoleName, RoleRequest};
+use crate::proto::PollOrder;
 
 /// Everything that [`super::run`] needs to know.
 #[derive(Clone, Debug)]
@@ -50,6 +51,10 @@ pub enum RoleSettings {
         poll_interval: Duration,
         /// A round is over after this at the latest.
         deadline: Duration,
+        /// For whom it stands by; a primary that is the sink stands by for nobody.
+        standby: Option<StandbySettings>,
+        /// In what order a round asks them.
+        order: PollOrder,
     },
     /// It is one of those among whom a token goes round.
     Ring {
@@ -68,14 +73,38 @@ pub enum RoleSettings {
     },
 }
 
+/// For whom a standby of a primary stands by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StandbySettings {
+    /// `host:port` of those before it in the order of sinks, the primary first.
+    pub before: Vec<String>,
+    /// It collects when none of them did for so long.
+    pub after: Duration,
+}
+
 impl RoleSettings {
-    /// The role's name.
-    pub fn name(&self) -> RoleName {
+    /// The role as log and status name it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            RoleSettings::Secondary => "secondary",
+            RoleSettings::Primary { standby: None, .. } => "primary",
+            RoleSettings::Primary { standby: Some(_), .. } => "standby",
+            RoleSettings::Ring { .. } => "ring",
+        }
+    }
+
+    /// The role's name, as flags and config have it: a standby is a primary that waits for its turn.
+    pub fn role(&self) -> RoleName {
         match self {
             RoleSettings::Secondary => RoleName::Secondary,
             RoleSettings::Primary { .. } => RoleName::Primary,
             RoleSettings::Ring { .. } => RoleName::Ring,
         }
+    }
+
+    /// Whether this stands by for a primary.
+    pub fn is_standby(&self) -> bool {
+        matches!(self, RoleSettings::Primary { standby: Some(_), .. })
     }
 
     /// The addresses of its peers.
@@ -109,7 +138,7 @@ impl RoleSettings {
     pub fn is_sink(&self) -> bool {
         match self {
             RoleSettings::Secondary => false,
-            RoleSettings::Primary { .. } => true,
+            RoleSettings::Primary { standby, .. } => standby.is_none(),
             RoleSettings::Ring { sink_rank, .. } => *sink_rank == Some(0),
         }
     }

@@ -2,7 +2,7 @@
 
 use serde_json::Value as Json;
 
-use crate::model::{Instant, JournalId, NodeName, Now, Seq, SinkPart, SinkPlace};
+use crate::model::{ClockSample, Instant, JournalId, NodeName, Now, Seq, SinkPart, SinkPlace};
 use crate::proto::{
     LinkId, PeerIx, Primary, PrimaryConfig, PrimaryOutput, Ring, RingConfig, RingOutput, StandbyOutput,
 };
@@ -112,9 +112,16 @@ impl Duty {
         link: LinkId,
         id: &str,
         (node, place): (Option<NodeName>, Option<SinkPlace>),
+        clock: Option<&ClockSample>,
     ) {
-        if let Duty::Standby(standby) = self {
-            standby.pong(now, link, id, (node, place));
+        match self {
+            Duty::Standby(standby) => standby.pong(now, link, id, (node, place)),
+            Duty::Ring(ring) => {
+                if let Some(clock) = clock {
+                    ring.pong(now, link, id, clock);
+                }
+            }
+            Duty::Secondary | Duty::Primary(_) => {}
         }
     }
 
@@ -133,7 +140,7 @@ impl Duty {
             Duty::Secondary => Vec::new(),
             Duty::Primary(primary) => vec![("polling", primary.status(now))],
             Duty::Standby(standby) => standby.status(now),
-            Duty::Ring(ring) => vec![("ring", ring.status())],
+            Duty::Ring(ring) => vec![("ring", ring.status(now))],
         }
     }
 
@@ -207,6 +214,7 @@ pub(super) fn primary(own: (NodeName, JournalId), poll: PollConfig, now: Instant
         cursors: poll.cursors,
         poll_interval: poll.poll_interval,
         deadline: poll.deadline,
+        order: poll.order,
         last_round: poll.last_round,
         seed: poll.seed,
     };

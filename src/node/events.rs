@@ -12,7 +12,7 @@ use crate::model::{
     BootId, ClockLink, ClockMark, JournalId, Message, NodeName, Pack, Readings, RoleAnswer, RoleOrder,
     RoundRecord, Seq,
 };
-use crate::proto::{LinkId, PeerIx, PrimaryReport, RingReport, StandbyReport};
+use crate::proto::{LinkId, PeerIx, PollOrder, PrimaryReport, RingReport, StandbyReport};
 use crate::wire::WireError;
 
 /// What a node is at its start: what the store knows, and its role.
@@ -75,6 +75,8 @@ pub struct PollConfig {
     pub poll_interval: Duration,
     /// A round is over after this at the latest.
     pub deadline: Duration,
+    /// In what order a round asks them.
+    pub order: PollOrder,
     /// The last round's number.
     pub last_round: u64,
     /// For jitter.

@@ -120,7 +120,6 @@ impl StandbySink {
     }
 
     /// Most outputs of one input: both machines' own, and a turn that ends or begins.
-    #[cfg(test)]
     pub(super) fn outputs_max(&self) -> usize {
         use crate::proto::contract::{Machine, polling_outputs_max};
         self.watch.outputs_max() + 2 * polling_outputs_max(self.poll.peers.len())

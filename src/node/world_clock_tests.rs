@@ -14,7 +14,7 @@ use super::{Asker, Input, Node, NodeConfig, Output, PollConfig, Role, for_seeds,
 use crate::model::{
     BootId, Channel, ClockMark, Instant, JournalId, Message, NodeName, Pack, TimeSource, WallTime,
 };
-use crate::proto::{LinkId, PeerIx};
+use crate::proto::{LinkId, PeerIx, PollOrder};
 use crate::store::{Check, OpenParams, Store};
 use crate::wire::{LineDecoder, encode};
 
@@ -22,6 +22,8 @@ use crate::wire::{LineDecoder, encode};
 mod check;
 #[path = "world_clock_machine_tests.rs"]
 mod machine;
+#[path = "world_clock_ring_tests.rs"]
+mod ring;
 
 use check::Fact;
 use machine::{Clocks, Keeper, SECOND};
@@ -276,6 +278,7 @@ impl World {
                 cursors: cursors.collect(),
                 poll_interval: self.poll_interval,
                 deadline: self.poll_interval / 2,
+                order: PollOrder::AtOnce,
                 last_round: store.last_round(),
                 seed: 7,
             })

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Event, World, ip, trace};
 use crate::node::Input;
-use crate::proto::LinkId;
+use crate::proto::{LinkId, PollOrder};
 
 use super::net::End;
 
@@ -22,6 +22,7 @@ pub(in crate::node) struct Plan {
     /// Most readings in one read.
     pub(super) piece_max: u32,
     pub(super) poll_interval: Duration,
+    pub(super) order: PollOrder,
     pub(super) deadline: Duration,
     pub(super) delay_ms_max: u64,
     pub(super) commit_ms_max: u64,
@@ -117,6 +118,7 @@ impl Plan {
             faults_for: Duration::from_secs(rng.u64(5..25)),
             fault_every_ms: rng.u64(100..2_500),
             faults,
+            order: if rng.u8(0..3) == 0 { PollOrder::InTurn } else { PollOrder::AtOnce },
         }
     }
 

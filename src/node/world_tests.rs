@@ -364,6 +364,7 @@ impl World {
             cursors: disk.taken.iter().map(|(journal, held)| (*journal, Seq(held.cursor))).collect(),
             poll_interval: self.plan.poll_interval,
             deadline: self.plan.deadline,
+            order: self.plan.order,
             last_round: disk.round,
             seed: u64::from(host.life),
         };

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// Exponential delays between two bounds, each shortened by up to half at random.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Backoff {
     failures: u32,
     longest: Duration,

@@ -1,13 +1,13 @@
 //! One harness for every pure machine: drives it as an event loop would, and holds it to the contract that
-//! [`super`] tells, at every step.
-#![cfg(test)]
+//! [`super`] tells, at every step. The simulator drives nodes by it, and so do the tests.
 
 use std::fmt::Debug;
+#[cfg(test)]
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use crate::model::{Instant, Now, WallTime};
+use crate::model::{Instant, Now};
 
-/// A machine under test.
+/// A machine that is watched.
 pub(crate) trait Machine {
     /// What it wants carried out.
     type Output: Debug;
@@ -28,6 +28,7 @@ pub(crate) const fn polling_outputs_max(peers: usize) -> usize {
 }
 
 /// Time-outs that may follow one another without an event until a moment: more is a machine that spins.
+#[cfg(test)]
 const TIMEOUTS_MAX: usize = 100_000;
 
 /// A machine that is watched at every step.
@@ -38,17 +39,61 @@ pub(crate) struct Watched<M: Machine> {
 }
 
 /// The moment `micros` after boot. The wall clock is another number, so that the two cannot be mixed up unseen.
+#[cfg(test)]
 pub(crate) fn at(mono: Instant) -> Now {
-    Now { mono, wall: WallTime::from_unix_micros(1_700_000_000_000_000 + mono.as_micros()) }
+    let wall = crate::model::WallTime::from_unix_micros(1_700_000_000_000_000 + mono.as_micros());
+    Now { mono, wall }
 }
 
 impl<M: Machine> Watched<M> {
-    pub(crate) fn new(machine: M, mono: Instant) -> Self {
-        Self { machine, now: at(mono) }
+    /// A machine that began at `now`.
+    pub(crate) fn begun(machine: M, now: Now) -> Self {
+        Self { machine, now }
     }
 
     pub(crate) fn machine(&self) -> &M {
         &self.machine
+    }
+
+    /// What the machine does at `now`, and all that it leads to, after what is in `outputs` already. An error says how
+    /// the contract is broken.
+    pub(crate) fn drive(
+        &mut self,
+        now: Now,
+        step: impl FnOnce(&mut M, Now),
+        outputs: &mut Vec<M::Output>,
+    ) -> Result<(), String> {
+        if now.mono < self.now.mono {
+            return Err(format!("time goes back from {:?} to {:?}", self.now.mono, now.mono));
+        }
+        self.now = now;
+        step(&mut self.machine, now);
+        let (first, most) = (outputs.len(), self.machine.outputs_max());
+        while let Some(output) = self.machine.poll_output() {
+            if outputs.len() - first >= most {
+                return Err(format!("one input led to more than {most} outputs; the last is {output:?}"));
+            }
+            outputs.push(output);
+        }
+        Ok(())
+    }
+
+    /// What is due at `now` is done; afterwards nothing may be due at the same moment.
+    pub(crate) fn drive_timeout(&mut self, now: Now, outputs: &mut Vec<M::Output>) -> Result<(), String> {
+        self.drive(now, |machine, now| machine.handle_timeout(now), outputs)?;
+        match self.machine.poll_timeout() {
+            Some((due, why)) if due <= now.mono => {
+                Err(format!("{why}: due again at {due:?}, at once after {:?}", now.mono))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+impl<M: Machine> Watched<M> {
+    pub(crate) fn new(machine: M, mono: Instant) -> Self {
+        Self::begun(machine, at(mono))
     }
 
     pub(crate) fn now(&self) -> Instant {
@@ -63,25 +108,15 @@ impl<M: Machine> Watched<M> {
 
     /// One input at the present moment, and all that it leads to.
     pub(crate) fn input(&mut self, input: impl FnOnce(&mut M, Now)) -> Vec<M::Output> {
-        input(&mut self.machine, self.now);
-        let most = self.machine.outputs_max();
         let mut outputs = Vec::new();
-        while let Some(output) = self.machine.poll_output() {
-            assert!(
-                outputs.len() < most,
-                "one input led to more than {most} outputs; the last is {output:?}"
-            );
-            outputs.push(output);
-        }
+        self.drive(self.now, input, &mut outputs).unwrap();
         outputs
     }
 
     /// What is due is done; afterwards nothing may be due at the same moment.
     pub(crate) fn timeout(&mut self) -> Vec<M::Output> {
-        let outputs = self.input(|machine, now| machine.handle_timeout(now));
-        if let Some((due, why)) = self.machine.poll_timeout() {
-            assert!(due > self.now.mono, "{why}: due again at {due:?}, at once after {:?}", self.now.mono);
-        }
+        let mut outputs = Vec::new();
+        self.drive_timeout(self.now, &mut outputs).unwrap();
         outputs
     }
 
@@ -106,6 +141,7 @@ impl<M: Machine> Watched<M> {
 
 /// Runs `test` with seeds 1 to `count`, or with the one that the environment's `PISINK_SEED` names; fails when one
 /// fails, and says which and how to run it again. `PISINK_SEEDS` gives another count.
+#[cfg(test)]
 pub(crate) fn for_seeds(count: u64, test: impl Fn(u64)) {
     let number = |name: &str| std::env::var(name).ok().map(|text| text.parse::<u64>().expect(name));
     if let Some(seed) = number("PISINK_SEED") {

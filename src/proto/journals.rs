@@ -23,7 +23,7 @@ pub(super) struct Place {
     pub(super) taken: Seq,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Held {
     place: Place,
     /// Readings that are asked for and may come.
@@ -41,7 +41,7 @@ impl Held {
 }
 
 /// All journals of which something is held, or that a peer has at present.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Journals {
     held: BTreeMap<JournalId, Held>,
     /// The sum of [`Held::uncommitted`].

@@ -15,7 +15,6 @@
 
 mod backoff;
 mod clock;
-#[cfg(test)]
 pub(crate) mod contract;
 pub mod foreign;
 mod journals;
@@ -27,7 +26,7 @@ mod standby;
 
 pub use backoff::Backoff;
 pub use clock::OwnClock;
-pub use primary::{Primary, PrimaryConfig, PrimaryOutput, PrimaryReport};
+pub use primary::{PollOrder, Primary, PrimaryConfig, PrimaryOutput, PrimaryReport};
 pub use ring::{Ring, RingConfig, RingOutput, RingReport};
 pub use secondary::{Secondary, SecondaryOutput};
 pub use standby::{Standby, StandbyConfig, StandbyOutput, StandbyReport};

@@ -1,5 +1,5 @@
-//! The polling primary: asks every peer at once, takes what comes after its cursor in bounded pieces until it is caught
-//! up, and closes each round when all have answered or at the deadline.
+//! The polling primary: asks every peer (all at once, or one after the other), takes what comes after its cursor in
+//! bounded pieces until it is caught up, and closes each round when all have answered or at the deadline.
 //!
 //! Readings are handed to the store as they come; a peer's cursor moves only when the store says that they are
 //! durable, and only a durable place is ever acknowledged (in the next poll's `taken`).
@@ -15,9 +15,10 @@ use crate::model::{
 };
 
 mod asking;
-
+mod leaving;
 mod report;
 
+pub use asking::PollOrder;
 pub use report::PrimaryReport;
 
 /// What a primary is told at its start.
@@ -33,6 +34,8 @@ pub struct PrimaryConfig {
     pub poll_interval: Duration,
     /// A round is over after this at the latest.
     pub deadline: Duration,
+    /// In what order a round asks them.
+    pub order: PollOrder,
     /// The last round's number.
     pub last_round: u64,
     /// For the jitter.
@@ -73,12 +76,16 @@ pub struct Primary {
     own: (NodeName, JournalId),
     poll_interval: Duration,
     deadline: Duration,
+    order: PollOrder,
     peers: Vec<Peer>,
     links: BTreeMap<LinkId, PeerIx>,
     journals: Journals,
     timers: BTreeSet<(Instant, PeerIx)>,
-    /// Peers that have more to give and wait for room here, in the order of their turns.
+    /// Peers that are to be asked as soon as that may be, in the order of their turns: those that have more to give
+    /// than there was room for, and with [`PollOrder::InTurn`] all that a round has still to ask.
     turns: VecDeque<PeerIx>,
+    /// With [`PollOrder::InTurn`]: who is waited for at present, and until when.
+    turn: Option<(PeerIx, Instant)>,
     round: u64,
     /// The open round's start and its end at the latest.
     open: Option<(Instant, Instant)>,
@@ -97,11 +104,13 @@ impl Primary {
             own: config.own,
             poll_interval: config.poll_interval.max(Duration::from_millis(1)),
             deadline: config.deadline.min(config.poll_interval).max(Duration::from_millis(1)),
+            order: config.order,
             peers: Vec::new(),
             links: BTreeMap::new(),
             journals: Journals::new(config.cursors),
             timers: BTreeSet::new(),
             turns: VecDeque::new(),
+            turn: None,
             round: config.last_round,
             open: None,
             awaited: 0,
@@ -127,7 +136,8 @@ impl Primary {
         peer.state = State::Up { link, asked: None };
         peer.foreign = false;
         self.links.insert(link, ix);
-        self.ask(now.mono, ix, self.round_piece());
+        self.ask_for_round(now.mono, ix);
+        self.resume(now.mono);
     }
 
     /// A peer's link could not be made.
@@ -194,7 +204,9 @@ impl Primary {
             peer.foreign = true;
         }
         self.set_timer(ix);
+        self.end_turn_of(ix);
         self.answered(now, ix);
+        self.resume(now.mono);
     }
 
     /// The store holds `journal` durably through `cursor`.
@@ -224,7 +236,8 @@ impl Primary {
             _ => (self.next_round_at, "the next round"),
         };
         let peer = self.timers.first().map(|(at, _)| (*at, "a peer's link"));
-        Some(peer.filter(|p| p.0 < round.0).unwrap_or(round))
+        let turn = self.turn.map(|(_, until)| (until, "the next peer's turn"));
+        [Some(round), peer, turn].into_iter().flatten().min_by_key(|(at, _)| *at)
     }
 
     /// Does what is due.
@@ -233,6 +246,10 @@ impl Primary {
             && at <= now.mono
         {
             self.peer_timeout(now, ix);
+        }
+        if self.turn.is_some_and(|(_, until)| until <= now.mono) {
+            self.turn = None;
+            self.resume(now.mono);
         }
         if self.open.is_some_and(|(_, ends_at)| ends_at <= now.mono) {
             self.end_round(now);
@@ -245,19 +262,6 @@ impl Primary {
     /// The next thing to carry out.
     pub fn poll_output(&mut self) -> Option<PrimaryOutput> {
         self.outputs.pop_front()
-    }
-
-    /// Lets every link go: somebody else collects from now on. What has come so far is still among the outputs.
-    pub fn leave(&mut self) {
-        for ix in (0..self.peers.len()).map(PeerIx) {
-            let link = match self.peers.get(ix.0).map(|peer| peer.state) {
-                None | Some(State::Down { .. }) => continue,
-                Some(State::Connecting { .. }) => None,
-                Some(State::Up { link, .. }) => Some(link),
-            };
-            self.unlink(ix);
-            self.outputs.push_back(PrimaryOutput::Disconnect(ix, link));
-        }
     }
 
     fn peer_timeout(&mut self, now: Now, ix: PeerIx) {
@@ -298,7 +302,7 @@ impl Primary {
                 peer.begin_round(now.mono);
                 self.awaited += usize::from(peer.expected);
             }
-            self.ask(now.mono, PeerIx(at), self.round_piece());
+            self.ask_for_round(now.mono, PeerIx(at));
         }
         self.resume(now.mono);
         self.end_round_if_all_answered(now);
@@ -324,15 +328,6 @@ impl Primary {
             took: now.mono.saturating_since(began_at),
         });
         self.outputs.push_back(PrimaryOutput::AddRound(record));
-    }
-
-    /// The peers whose nodes did not answer this round, neither there nor at another address that leads to them.
-    fn late(&self) -> Vec<&Peer> {
-        let (answered, late): (Vec<&Peer>, _) =
-            self.peers.iter().partition(|peer| peer.has_answered(self.round));
-        let journals: BTreeSet<JournalId> = answered.iter().filter_map(|peer| peer.journal).collect();
-        let is_elsewhere = |peer: &&Peer| peer.journal.is_some_and(|journal| journals.contains(&journal));
-        late.into_iter().filter(|peer| !is_elsewhere(peer)).collect()
     }
 
     fn end_round_if_all_answered(&mut self, now: Now) {
@@ -367,6 +362,7 @@ impl Primary {
             self.journals.ask(journal, 0);
         }
         self.set_timer(ix);
+        self.end_turn_of(ix);
         Some(answered)
     }
 
@@ -459,6 +455,7 @@ impl Primary {
             peer.state = State::Down { retry_at: now.mono + delay };
         }
         self.set_timer(ix);
+        self.end_turn_of(ix);
         self.give_up_on(now, ix);
         self.resume(now.mono);
     }

@@ -1,36 +1,22 @@
-//! Rounds, links and names. What is taken of journals is in `taking`, what peers may lie in `liars`, their clocks in
-//! `clocks`.
+//! Rounds, links and names. Polling one after the other is in `in_turn`, what is taken of journals in `taking`, what
+//! peers may lie in `liars`, their clocks in `clocks`.
 
 use std::sync::Arc;
 
 use super::*;
 use crate::model::{BootId, Channel, Pack, PollRequest, WallTime};
 use crate::proto::POLL_MAX_READINGS;
-use crate::proto::contract::{Machine, Watched, at, polling_outputs_max};
+use crate::proto::contract::{Watched, at};
 use crate::proto::journals::{UNCOMMITTED_MAX, UNCOMMITTED_TOTAL_MAX};
 
 #[path = "primary_clocks_tests.rs"]
 mod clocks;
+#[path = "primary_in_turn_tests.rs"]
+mod in_turn;
 #[path = "primary_liars_tests.rs"]
 mod liars;
 #[path = "primary_taking_tests.rs"]
 mod taking;
-
-impl Machine for Primary {
-    type Output = PrimaryOutput;
-    fn handle_timeout(&mut self, now: Now) {
-        Primary::handle_timeout(self, now);
-    }
-    fn poll_timeout(&self) -> Option<(Instant, &'static str)> {
-        Primary::poll_timeout(self)
-    }
-    fn poll_output(&mut self) -> Option<PrimaryOutput> {
-        Primary::poll_output(self)
-    }
-    fn outputs_max(&self) -> usize {
-        polling_outputs_max(self.peers.len())
-    }
-}
 
 const MS: Duration = Duration::from_millis(1);
 const INTERVAL: Duration = Duration::from_millis(1_000);
@@ -48,6 +34,7 @@ fn config(peers: usize) -> PrimaryConfig {
         cursors: BTreeMap::new(),
         poll_interval: INTERVAL,
         deadline: DEADLINE,
+        order: PollOrder::AtOnce,
         last_round: 0,
         seed: 1,
     }

@@ -7,6 +7,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use super::contract::Machine;
 use super::{LinkId, PeerIx};
 use crate::model::{
     Body, Instant, JournalId, LifeId, MemberId, Now, Piece, RING_MEMBERS_MAX, RingId, Roster, Seq, Token, Who,
@@ -15,6 +16,7 @@ use crate::model::{
 mod cargo;
 mod claim;
 mod config;
+mod dates;
 mod defect;
 mod gap;
 mod hop;
@@ -27,6 +29,7 @@ mod turn;
 use cargo::Cargo;
 use claim::Claiming;
 pub use config::{RingConfig, RingOutput};
+use dates::Dates;
 use defect::{Defect, Planted};
 use gap::Gap;
 use hop::{Handing, Hops};
@@ -43,7 +46,7 @@ const LOST_MOST: Duration = Duration::from_secs(10);
 /// Members miss the token one after the other: this much apart, in the order of the list.
 const RANK_STEP: Duration = Duration::from_millis(50);
 /// Where the token is, as this member sees it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum State {
     /// Elsewhere, or nowhere: then it is claimed at this time.
     Waiting { claim_at: Instant },
@@ -63,7 +66,7 @@ struct Promise {
 }
 
 /// The machine. See the [module](super) for its contract.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Ring {
     who: Who,
     token_hold: Duration,
@@ -93,6 +96,9 @@ pub struct Ring {
     gap: Gap,
     cargo: Cargo,
     collector: Collector,
+    /// How many tokens came here, and ring and number of the last, as it was when it came.
+    visits: (u64, RingId, u64),
+    dates: Dates,
     /// The last odd finding that was told.
     told: Option<RingReport>,
     rng: fastrand::Rng,
@@ -129,6 +135,8 @@ impl Ring {
             relays: Relays::default(),
             cargo: Cargo::new(config.last),
             collector,
+            visits: Default::default(),
+            dates: Dates::default(),
             told: None,
             rng,
             planted: Planted::default(),
@@ -234,6 +242,7 @@ impl Ring {
             (self.relays.next_deadline(), "a token that is passed on"),
             (self.gap_deadline(), "a look for the absent"),
             (self.cargo.deadline(), "the own journal is read again"),
+            (self.dates_deadline(), "a look at a member's clock"),
         ];
         let others = others.into_iter().filter_map(|(at, why)| Some((at?, why)));
         others.chain([state]).min_by_key(|(at, _)| *at)
@@ -260,6 +269,7 @@ impl Ring {
             _ => {}
         }
         self.look_for_absent(now.mono);
+        self.meet_next(now.mono);
     }
 
     /// The next thing to carry out.
@@ -313,6 +323,7 @@ impl Ring {
     /// Nothing can be said to this address at present: whatever waits for it goes another way.
     fn unreachable(&mut self, now: Now, ix: PeerIx, why: &str) {
         self.gap_failed(now.mono, ix);
+        self.meeting_failed(now.mono, ix);
         for (asker, ack) in self.relays.failed(ix) {
             self.links.answer(asker, Body::TokenAck(ack));
         }
@@ -327,6 +338,23 @@ impl Ring {
         if let Some(read) = self.cargo.read() {
             self.links.outputs.push_back(RingOutput::Read { after: read.after, max: read.max });
         }
+    }
+}
+
+impl Machine for Ring {
+    type Output = RingOutput;
+    fn handle_timeout(&mut self, now: Now) {
+        Ring::handle_timeout(self, now);
+    }
+    fn poll_timeout(&self) -> Option<(Instant, &'static str)> {
+        Ring::poll_timeout(self)
+    }
+    fn poll_output(&mut self) -> Option<RingOutput> {
+        Ring::poll_output(self)
+    }
+    fn outputs_max(&self) -> usize {
+        // A skip and a claim to every listed address, each over a link made anew; a full token's pieces; a few words.
+        6 * self.links.len() + crate::model::TOKEN_PIECES_MAX + 32
     }
 }
 

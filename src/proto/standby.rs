@@ -9,8 +9,9 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
+use super::contract::Machine;
 use super::{LinkId, PeerIx};
-use crate::model::{Body, Instant, NodeName, SinkPart, SinkPlace};
+use crate::model::{Body, Instant, NodeName, Now, SinkPart, SinkPlace};
 
 mod before;
 mod report;
@@ -286,6 +287,22 @@ impl Standby {
     fn unlink(&mut self, ix: PeerIx) -> bool {
         let link = self.before.get(ix.0).and_then(Before::link);
         link.is_some_and(|link| self.links.remove(&link).is_some())
+    }
+}
+
+impl Machine for Standby {
+    type Output = StandbyOutput;
+    fn handle_timeout(&mut self, now: Now) {
+        Standby::handle_timeout(self, now.mono);
+    }
+    fn poll_timeout(&self) -> Option<(Instant, &'static str)> {
+        Standby::poll_timeout(self)
+    }
+    fn poll_output(&mut self) -> Option<StandbyOutput> {
+        Standby::poll_output(self)
+    }
+    fn outputs_max(&self) -> usize {
+        4 * self.before.len() + 4
     }
 }
 

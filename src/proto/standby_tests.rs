@@ -4,24 +4,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
-use crate::model::Now;
-use crate::proto::contract::{Machine, Watched, for_seeds};
-
-impl Machine for Standby {
-    type Output = StandbyOutput;
-    fn handle_timeout(&mut self, now: Now) {
-        Standby::handle_timeout(self, now.mono);
-    }
-    fn poll_timeout(&self) -> Option<(Instant, &'static str)> {
-        Standby::poll_timeout(self)
-    }
-    fn poll_output(&mut self) -> Option<StandbyOutput> {
-        Standby::poll_output(self)
-    }
-    fn outputs_max(&self) -> usize {
-        4 * self.before.len() + 4
-    }
-}
+use crate::proto::contract::{Watched, for_seeds};
 
 const AFTER: Duration = Duration::from_secs(5);
 const MS: Duration = Duration::from_millis(1);

@@ -66,37 +66,67 @@ impl Store {
             Some(ix) => ix,
             None => self.sources.make(&self.db, &piece.node, piece.journal)?,
         };
+        self.pass_held(ix)?;
         let cursor = self.sources.get(ix).working.taken;
         let mut taken = Taken { new: 0, duplicates: 0, hole: None, early: false, cursor };
         if piece.first > cursor.next() {
             if piece.after > cursor {
                 return Ok(Taken { early: true, ..taken });
             }
-            taken.hole = Some(self.skip_hole(ix, piece.first, now)?);
+            taken.hole = self.skip_hole(ix, piece.first, now)?;
         }
-        let known = cursor.next().0.saturating_sub(piece.first.0);
+        let known = self.sources.get(ix).working.taken.next().0.saturating_sub(piece.first.0);
         let skip = usize::try_from(known).unwrap_or(usize::MAX).min(piece.pack.len());
-        taken.duplicates = skip as u64;
-        taken.new = (piece.pack.len() - skip) as u64;
-        let new = piece.pack.readings.get(skip..).unwrap_or_default();
-        let stood_in = without_mono(piece).then(|| new.iter().map(stand_in).collect::<Vec<_>>());
-        let new = stood_in.as_deref().unwrap_or(new);
-        self.write(ix, piece.boot, new, &piece.pack.channels, now.as_unix_micros())?;
-        self.learn(ix, piece, new)?;
+        let rest = piece.pack.readings.get(skip..).unwrap_or_default();
+        let stood_in = without_mono(piece).then(|| rest.iter().map(stand_in).collect::<Vec<_>>());
+        let rest = stood_in.as_deref().unwrap_or(rest);
+        taken.new = self.write_new(ix, piece, rest, now)?;
+        taken.duplicates = piece.pack.len() as u64 - taken.new;
+        self.learn(ix, piece, if taken.new > 0 { rest } else { &[] })?;
         taken.cursor = self.sources.get(ix).working.taken;
         Ok(taken)
     }
 
-    /// Moves the cursor to just before `first`, past readings that the source no longer has.
-    fn skip_hole(&mut self, ix: SourceIx, first: Seq, now: WallTime) -> Result<SeqRange, StoreError> {
-        let source = self.sources.get_mut(ix);
-        let hole = SeqRange { first: source.working.taken.next(), last: Seq(first.0 - 1) };
-        if let Some(span) = source.working.open.take() {
-            close_span(&self.db, source.id, &span, source.working.taken)?;
+    /// Moves the cursor at least to just before `first`, past readings that the source no longer has and over what is
+    /// held among them. Returns from where to where readings are missing.
+    fn skip_hole(&mut self, ix: SourceIx, first: Seq, now: WallTime) -> Result<Option<SeqRange>, StoreError> {
+        let mut hole: Option<SeqRange> = None;
+        loop {
+            let missing = self.sources.get(ix).working.taken.next();
+            if missing >= first {
+                return Ok(hole);
+            }
+            let until = self.next_ahead(ix)?.map_or(first, |ahead| ahead.first.min(first));
+            let last = Seq(until.0 - 1);
+            self.move_cursor(ix, last)?;
+            note_dropped(&self.db, self.sources.get(ix).id, (missing, last), NOT_AT_SOURCE, now)?;
+            hole = Some(SeqRange { first: hole.map_or(missing, |hole| hole.first), last });
+            self.pass_held(ix)?;
         }
-        source.working.taken = hole.last;
-        note_dropped(&self.db, source.id, (hole.first, hole.last), NOT_AT_SOURCE, now)?;
-        Ok(hole)
+    }
+
+    /// Writes what follows the cursor, but for what is held beyond it. Returns how many readings were new.
+    fn write_new(
+        &mut self,
+        ix: SourceIx,
+        piece: &Readings,
+        mut rest: &[Reading],
+        now: WallTime,
+    ) -> Result<u64, StoreError> {
+        let mut count = 0;
+        while !rest.is_empty() {
+            let cursor = self.sources.get(ix).working.taken;
+            let places = self.next_ahead(ix)?.map_or(u64::MAX, |ahead| ahead.first.0 - cursor.next().0);
+            let (new, after) = rest.split_at(rest.len().min(usize::try_from(places).unwrap_or(usize::MAX)));
+            self.write(ix, piece.boot, new, &piece.pack.channels, now.as_unix_micros())?;
+            count += new.len() as u64;
+            if new.len() as u64 == places {
+                self.pass_held(ix)?;
+            }
+            let held = self.sources.get(ix).working.taken.0 - cursor.0 - new.len() as u64;
+            rest = after.get(usize::try_from(held).unwrap_or(usize::MAX)..).unwrap_or_default();
+        }
+        Ok(count)
     }
 
     /// Writes readings of one boot at the places that follow the source's cursor.
@@ -144,7 +174,11 @@ const DOING: &str = "storing readings";
 
 /// Rows of one INSERT: SQLite then goes on from one to the next, and does not look for its place in the table each
 /// time. Twice as many gain no more.
-const ROWS_TOGETHER: usize = 16;
+pub(super) const ROWS_TOGETHER: usize = 16;
+
+/// The statements for one row, and for [`ROWS_TOGETHER`].
+pub(super) static INSERT_SQL: LazyLock<[String; 2]> =
+    LazyLock::new(|| [insert_sql(1), insert_sql(ROWS_TOGETHER)]);
 
 /// The statement for so many rows: the source is the first parameter, then come six for each row. What fails undoes
 /// the whole group, as every failure here does: SQLite then need not keep pages to undo the statement alone.
@@ -164,13 +198,12 @@ fn insert<'a>(
     (boot, taken_us): (i64, i64),
     groups: impl Iterator<Item = &'a [Reading]>,
 ) -> Result<(), StoreError> {
-    static SQL: LazyLock<[String; 2]> = LazyLock::new(|| [insert_sql(1), insert_sql(ROWS_TOGETHER)]);
     let mut statement = None;
     for group in groups {
         let statement = match &mut statement {
             Some(statement) => statement,
             none => {
-                let mut fresh = db.prepare_cached(&SQL[usize::from(group.len() > 1)]).doing(DOING)?;
+                let mut fresh = db.prepare_cached(&INSERT_SQL[usize::from(group.len() > 1)]).doing(DOING)?;
                 // What is the same for every row is bound once: SQLite keeps it from one execution to the next.
                 fresh.raw_bind_parameter(1, source.id).doing(DOING)?;
                 none.insert(fresh)

@@ -128,9 +128,7 @@ impl Store {
             None => {
                 add_mark(&self.db, boot.row, mark)?;
                 self.stale.add(boot.row);
-                if ix == OWN {
-                    self.stale.add_linked(&self.db, boot.row)?;
-                }
+                self.stale.add_linked(&self.db, boot.row)?;
                 *mark
             }
         };

@@ -16,7 +16,7 @@ use std::time::Duration;
 use crate::model::{Dated, Instant, TimeSource, WallTime};
 
 pub(super) use relation::Relation;
-pub(super) use resolve::{Knowledge, OwnBoot, resolve};
+pub(super) use resolve::{Knowledge, SinkBoot, Whose, resolve};
 
 /// Two clocks go apart by no more than this, in parts per billion: 300 ppm. Crystals are within 100 ppm, and NTP
 /// slews by up to 500 ppm only for moments.

@@ -102,6 +102,20 @@ impl Store {
         })
     }
 
+    /// Notes a node at an address where none is known, in the open group. Returns whether there was room for it.
+    pub(super) fn add_peer(&mut self, address: &str, node: &NodeName) -> Result<bool, StoreError> {
+        let sql = "INSERT INTO peer (address, node) SELECT ?1, ?2 WHERE (SELECT count(*) FROM peer) < ?3
+                   ON CONFLICT DO NOTHING";
+        self.in_group(|store| {
+            let doing = "noting who is there";
+            let row = params![address, node.as_str(), PEERS_MAX];
+            store.db.prepare_cached(sql).doing(doing)?.execute(row).doing(doing)?;
+            let count: i64 =
+                store.db.query_row("SELECT count(*) FROM peer", [], |row| row.get(0)).doing(doing)?;
+            Ok(count < PEERS_MAX)
+        })
+    }
+
     /// The last known node at each address, by address.
     pub fn peers(&self) -> Result<Vec<(String, NodeName)>, StoreError> {
         let doing = "listing the peers";

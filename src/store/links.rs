@@ -42,6 +42,19 @@ pub(super) fn add(db: &Connection, boot: i64, here: i64, link: &ClockLink) -> Re
     Ok(true)
 }
 
+/// Puts `links`, which are in order, in the place of those that are known between a boot and `here`.
+pub(super) fn add_all(db: &Connection, boot: i64, here: i64, links: &[ClockLink]) -> Result<(), StoreError> {
+    let sql = "DELETE FROM link WHERE boot = ?1 AND here = ?2";
+    db.prepare_cached(sql).doing(DOING)?.execute([boot, here]).doing(DOING)?;
+    let sql = "INSERT INTO link (boot, here, mono_us, here_us, error_us) VALUES (?1, ?2, ?3, ?4, ?5)";
+    let mut insert = db.prepare_cached(sql).doing(DOING)?;
+    for link in links {
+        let row = params![boot, here, link.mono.as_micros(), link.here.as_micros(), micros(link.error)];
+        insert.execute(row).doing(DOING)?;
+    }
+    thin(db, boot)
+}
+
 /// All links of a boot, each with the row of this machine's boot.
 pub(super) fn links(db: &Connection, boot: i64) -> Result<Vec<(i64, ClockLink)>, StoreError> {
     let doing = "reading where two clocks met";

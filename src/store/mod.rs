@@ -6,6 +6,7 @@
 //!
 //! It must never make up its own time or ids, and never turn an ERR into a number. `docs/store.md` has the schema.
 
+mod ahead;
 mod append;
 mod boots;
 mod channels;
@@ -17,6 +18,7 @@ mod export;
 mod known;
 mod links;
 mod marks;
+mod merge;
 mod open;
 mod own;
 mod reader;
@@ -45,6 +47,7 @@ pub use append::Taken;
 pub use error::StoreError;
 pub use export::{ExportError, Format, export};
 pub use known::{Consumer, SourceInfo};
+pub use merge::{Conflict, MergeProgress, MergeReport, MergedJournal};
 pub use open::{BUSY_TIMEOUT, Check, Checked, Damage, OpenParams, OpenReport};
 pub use own::READ_OWN_MAX;
 pub use reader::{ChannelSeries, Dates, ExportRow, Filter, Reader, SourceStats, Stats};
@@ -103,6 +106,12 @@ impl Store {
     /// moved aside and a new one begun; [`OpenReport::damage`] says so.
     pub fn open(dir: &Path, params: &OpenParams) -> Result<(Store, OpenReport), StoreError> {
         open::open(dir, params, schema::MIGRATIONS)
+    }
+
+    /// Opens the store in `dir` to merge others into it: as [`Store::open`], but under the name that it has (a new one
+    /// gets that of `params`), and a damaged file is an error and stays where it is.
+    pub fn open_to_merge(dir: &Path, params: &OpenParams) -> Result<(Store, OpenReport), StoreError> {
+        open::open_to_merge(dir, params, schema::MIGRATIONS)
     }
 
     /// Commits what is open and closes the file, so that the next start need not check it.

@@ -15,7 +15,7 @@ use super::error::{Doing, StoreError};
 use super::refresh::Stale;
 use super::rounds::Rounds;
 use super::schema::{Kind, Step, kind, migrate, newest};
-use super::source_rows::{Own, own};
+use super::source_rows::{Own, own, own_name};
 use super::sources::Sources;
 use super::{FILE_NAME, LOCK_NAME, OwnJournal, Store};
 use crate::model::{BootId, JournalId, NodeName, WallTime};
@@ -109,8 +109,7 @@ pub(super) fn open(
     let lock = take_lock(dir)?;
     let path = dir.join(FILE_NAME);
     let mut damage = None;
-    let first = load(&path, params, migrations);
-    let loaded = match first {
+    let loaded = match load(&path, Name::Now(&params.node), params, migrations) {
         Err(error) if error.is_damage() => {
             let moved_to = move_aside(&path, params.now)?;
             let why = match &error {
@@ -118,15 +117,47 @@ pub(super) fn open(
                 other => other.to_string(),
             };
             damage = Some(Damage { moved_to, why });
-            load(&path, params, migrations)?
+            load(&path, Name::Now(&params.node), params, migrations)?
         }
         other => other?,
     };
+    Ok(finish(path, lock, params, loaded, damage))
+}
+
+/// [`Store::open_to_merge`](super::Store::open_to_merge), with the list of migrations as a parameter.
+pub(super) fn open_to_merge(
+    dir: &Path,
+    params: &OpenParams,
+    migrations: &[Step],
+) -> Result<(Store, OpenReport), StoreError> {
+    make_dir(dir)?;
+    let lock = take_lock(dir)?;
+    let path = dir.join(FILE_NAME);
+    let loaded = load(&path, Name::IfNew(&params.node), params, migrations)?;
+    Ok(finish(path, lock, params, loaded, None))
+}
+
+/// What a node's name is for.
+#[derive(Clone, Copy)]
+enum Name<'a> {
+    /// The node has it now.
+    Now(&'a NodeName),
+    /// Only a new store gets it.
+    IfNew(&'a NodeName),
+}
+
+fn finish(
+    path: PathBuf,
+    lock: DirLock,
+    params: &OpenParams,
+    loaded: Loaded,
+    damage: Option<Damage>,
+) -> (Store, OpenReport) {
     let Loaded { db, sources, rounds, stale, migrated_from, renamed_from, made, checked } = loaded;
     let (channels, boot) = (Channels::default(), params.boot);
     let store = Store { db, path, boot, sources, channels, rounds, stale, _lock: lock };
     let own = store.own();
-    Ok((store, OpenReport { own, made, damage, renamed_from, migrated_from, checked }))
+    (store, OpenReport { own, made, damage, renamed_from, migrated_from, checked })
 }
 
 struct Loaded {
@@ -140,7 +171,7 @@ struct Loaded {
     checked: Checked,
 }
 
-fn load(path: &Path, params: &OpenParams, migrations: &[Step]) -> Result<Loaded, StoreError> {
+fn load(path: &Path, name: Name<'_>, params: &OpenParams, migrations: &[Step]) -> Result<Loaded, StoreError> {
     // A clean end empties and removes the log; one that is left tells of a kill or a power failure.
     let unclean = fs::metadata(beside(path, "-wal")).is_ok_and(|log| log.len() > 0);
     let flags =
@@ -165,8 +196,13 @@ fn load(path: &Path, params: &OpenParams, migrations: &[Step]) -> Result<Loaded,
     }
     let checked = check_file(&db, path, params.check, unclean)?;
     let migrated_from = migrate(&db, path, migrations)?;
-    let Own { source, made, renamed_from } = own(&db, &params.node, params.new_journal)?;
-    let rounds = Rounds::load(&db)?;
+    let known = match name {
+        Name::IfNew(_) => own_name(&db)?,
+        Name::Now(_) => None,
+    };
+    let (Name::Now(name) | Name::IfNew(name)) = name;
+    let Own { source, made, renamed_from } = own(&db, known.as_ref().unwrap_or(name), params.new_journal)?;
+    let rounds = Rounds::load(&db, source.id)?;
     let stale = Stale::load(&db)?;
     keep_log(false)?;
     Ok(Loaded {

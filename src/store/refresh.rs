@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::dating::{Knowledge, OwnBoot, Piece, Relation, resolve};
+use super::dating::{Knowledge, Piece, Relation, SinkBoot, Whose, resolve};
 use super::error::{Doing, StoreError, unreadable};
 use super::links::links;
 use super::marks::marks;
@@ -37,10 +37,9 @@ impl Stale {
         self.working.insert(boot);
     }
 
-    /// Adds every boot that was linked to `here`, a boot of this machine.
+    /// Adds every boot that was linked to `here`, a boot of a sink.
     pub(super) fn add_linked(&mut self, db: &Connection, here: i64) -> Result<(), StoreError> {
-        let sql =
-            "SELECT id FROM boot WHERE EXISTS (SELECT 1 FROM link WHERE link.boot = boot.id AND here = ?1)";
+        let sql = "SELECT DISTINCT boot FROM link WHERE here = ?1";
         let mut statement = db.prepare_cached(sql).doing(DOING)?;
         let rows = statement.query_map([here], |row| row.get::<_, i64>(0)).doing(DOING)?;
         for boot in rows {
@@ -97,17 +96,24 @@ pub(super) fn refresh_all(db: &Connection, boots: BTreeSet<i64>) -> Result<(), S
 
 struct Refresher<'a> {
     db: &'a Connection,
-    /// The wall clocks of this machine's boots, as far as they were wanted.
-    here: BTreeMap<OwnBoot, Relation>,
+    /// The wall clocks of sinks' boots, as far as they were wanted.
+    here: BTreeMap<SinkBoot, Relation>,
     looked_at: usize,
 }
 
 impl Refresher<'_> {
     fn refresh(&mut self, boot: i64) -> Result<(), StoreError> {
-        let sql = "SELECT own FROM boot JOIN source ON source.id = boot.source WHERE boot.id = ?1";
-        let found = self.db.prepare_cached(sql).doing(DOING)?.query_row([boot], |row| row.get(0));
-        let Some(is_own) = found.optional().doing(DOING)? else { return Ok(()) };
-        let known = Knowledge { is_own, marks: marks(self.db, boot)?, links: links(self.db, boot)? };
+        let sql = "SELECT own, EXISTS (SELECT 1 FROM link WHERE here = ?1)
+                   FROM boot JOIN source ON source.id = boot.source WHERE boot.id = ?1";
+        let found = self.db.prepare_cached(sql).doing(DOING)?.query_row([boot], |row| {
+            Ok(match (row.get(0)?, row.get(1)?) {
+                (true, _) => Whose::ThisMachines,
+                (false, true) => Whose::AnotherSinks,
+                (false, false) => Whose::ANodes,
+            })
+        });
+        let Some(whose) = found.optional().doing(DOING)? else { return Ok(()) };
+        let known = Knowledge { whose, marks: marks(self.db, boot)?, links: links(self.db, boot)? };
         self.looked_at += 1 + known.marks.len() + known.links.len();
         for (here, _) in &known.links {
             if !self.here.contains_key(here)

@@ -64,7 +64,7 @@ struct Head {
     time_us: i64,
     /// The same, but of readings whose clock had never been set, the time of what comes after them in their journal.
     age_us: i64,
-    /// It is the source's open span: all that is left of it.
+    /// It is the source's open span: all that is left of it up to the cursor.
     open: bool,
     /// Somebody still wants its places from here on.
     wanted_from: Option<Seq>,
@@ -113,10 +113,11 @@ impl Store {
                    CROSS JOIN span ON source = id
                    WHERE (?1 IS NULL OR id = ?1)
                    AND first_seq = (SELECT min(first_seq) FROM span WHERE source = source.id)
+                   AND (open_first_seq IS NULL OR open_first_seq > first_seq)
                    UNION ALL
                    SELECT id, own, open_first_seq, taken_seq, 1, open_boot, open_max_mono_us, open_taken_us FROM source
                    WHERE (?1 IS NULL OR id = ?1) AND open_first_seq IS NOT NULL
-                   AND NOT EXISTS (SELECT 1 FROM span WHERE source = source.id)";
+                   AND NOT EXISTS (SELECT 1 FROM span WHERE source = source.id AND first_seq < open_first_seq)";
         let mut statement = self.db.prepare_cached(sql).doing(DOING)?;
         let mut rows = statement.query([source]).doing(DOING)?;
         let mut heads = Vec::new();
@@ -200,15 +201,27 @@ impl Store {
     /// Drops rounds that ended before `until_us`, but never the newest: numbers go on from it. One that ended while
     /// the clock had never been set is as old as the next one of which that is known.
     fn drop_rounds(&self, until_us: i64, now: WallTime) -> Result<u64, StoreError> {
-        let sql = "DELETE FROM round WHERE number < (SELECT max(number) FROM round) AND number <= (
-                   SELECT max(number) FROM (SELECT number, time_us FROM rounds ORDER BY number LIMIT ?2)
+        let sql = "SELECT id FROM source WHERE EXISTS (SELECT 1 FROM round WHERE round.source = source.id)";
+        let mut statement = self.db.prepare_cached(sql).doing(DOING)?;
+        let sinks = statement.query_map([], |row| row.get(0)).doing(DOING)?;
+        let sinks: Vec<i64> = sinks.collect::<rusqlite::Result<_>>().doing(DOING)?;
+        sinks.into_iter().map(|sink| self.drop_rounds_of(sink, until_us, now)).sum()
+    }
+
+    /// The same of one sink.
+    fn drop_rounds_of(&self, sink: i64, until_us: i64, now: WallTime) -> Result<u64, StoreError> {
+        let sql = "DELETE FROM round WHERE source = ?4
+                   AND number < (SELECT max(number) FROM round WHERE source = ?4) AND number <= (
+                   SELECT max(number) FROM (
+                       SELECT number, time_us FROM rounds WHERE source = ?4 ORDER BY number LIMIT ?2)
                    WHERE time_us < ?1 AND time_us >= ?3)";
         let limit = i64::try_from(ROUNDS_PER_CALL).unwrap_or(i64::MAX);
-        let range = params![until_us, limit, tellable_from_us(now)];
+        let range = params![until_us, limit, tellable_from_us(now), sink];
         let dropped = self.db.prepare_cached(sql).doing(DOING)?.execute(range).doing(DOING)?;
         if dropped > 0 {
-            let sql = "DELETE FROM round_down WHERE last_round < (SELECT min(number) FROM round)";
-            self.db.execute(sql, []).doing(DOING)?;
+            let sql = "DELETE FROM round_down WHERE source = ?1
+                       AND last_round < (SELECT min(number) FROM round WHERE source = ?1)";
+            self.db.execute(sql, [sink]).doing(DOING)?;
         }
         Ok(dropped as u64)
     }

@@ -18,8 +18,10 @@ struct State {
 }
 
 /// The state, and the committed one while a group has changed it.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Rounds {
+    /// The row of this node's own journal: other sinks' rounds may be here too.
+    source: i64,
     working: State,
     committed: Option<State>,
 }
@@ -27,20 +29,21 @@ pub(super) struct Rounds {
 const DOING: &str = "storing a round";
 
 impl Rounds {
-    /// Reads the state from the file.
-    pub(super) fn load(db: &Connection) -> Result<Self, StoreError> {
+    /// Reads the state from the file; `source` is the row of this node's own journal.
+    pub(super) fn load(db: &Connection, source: i64) -> Result<Self, StoreError> {
         let doing = "reading the rounds";
-        let last: Option<i64> =
-            db.query_row("SELECT max(number) FROM round", [], |row| row.get(0)).doing(doing)?;
+        let last: Option<i64> = db
+            .query_row("SELECT max(number) FROM round WHERE source = ?1", [source], |row| row.get(0))
+            .doing(doing)?;
         let mut state = State { last: seq_from_sql(last.unwrap_or(0))?.0, ..State::default() };
-        let sql = "SELECT node, first_round FROM round_down WHERE last_round IS NULL";
+        let sql = "SELECT node, first_round FROM round_down WHERE source = ?1 AND last_round IS NULL";
         let mut statement = db.prepare(sql).doing(doing)?;
-        let mut rows = statement.query([]).doing(doing)?;
+        let mut rows = statement.query([source]).doing(doing)?;
         while let Some(row) = rows.next().doing(doing)? {
             let node: String = row.get(0).doing(doing)?;
             state.down_since.insert(node_from_sql(&node)?, seq_from_sql(row.get(1).doing(doing)?)?.0);
         }
-        Ok(Self { working: state, committed: None })
+        Ok(Self { source, working: state, committed: None })
     }
 
     /// The group is durable.
@@ -65,10 +68,10 @@ impl Rounds {
         if self.committed.is_none() {
             self.committed = Some(self.working.clone());
         }
-        let sql = "INSERT INTO round (number, time_us, nodes, answered, boot, mono_us)
-                   VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+        let sql = "INSERT INTO round (source, number, time_us, nodes, answered, boot, mono_us)
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
         let (time_us, mono_us) = (round.time.as_unix_micros(), round.mono.as_micros());
-        let row = params![number, time_us, round.nodes, round.answered, boot, mono_us];
+        let row = params![self.source, number, time_us, round.nodes, round.answered, boot, mono_us];
         db.prepare_cached(sql).doing(DOING)?.execute(row).doing(DOING)?;
 
         let before = i64::try_from(self.working.last).unwrap_or(i64::MAX);
@@ -78,8 +81,8 @@ impl Rounds {
                 Some(since) => since,
                 None if self.working.down_since.contains_key(node) => continue,
                 None => {
-                    let sql = "INSERT INTO round_down (node, first_round) VALUES (?1, ?2)";
-                    let row = params![node.as_str(), number];
+                    let sql = "INSERT INTO round_down (source, node, first_round) VALUES (?1, ?2, ?3)";
+                    let row = params![self.source, node.as_str(), number];
                     db.prepare_cached(sql).doing(DOING)?.execute(row).doing(DOING)?;
                     round.number
                 }
@@ -87,8 +90,10 @@ impl Rounds {
             self.working.down_since.insert(node.clone(), since);
         }
         for node in was_down.keys() {
-            let sql = "UPDATE round_down SET last_round = ?2 WHERE node = ?1 AND last_round IS NULL";
-            db.prepare_cached(sql).doing(DOING)?.execute(params![node.as_str(), before]).doing(DOING)?;
+            let sql = "UPDATE round_down SET last_round = ?3
+                       WHERE source = ?1 AND node = ?2 AND last_round IS NULL";
+            let row = params![self.source, node.as_str(), before];
+            db.prepare_cached(sql).doing(DOING)?.execute(row).doing(DOING)?;
         }
         self.working.last = round.number;
         Ok(())

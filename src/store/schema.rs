@@ -27,6 +27,7 @@ pub(super) struct Step {
 pub(super) const MIGRATIONS: &[Step] = &[
     Step { script: include_str!("schema/1.sql"), fill: None },
     Step { script: include_str!("schema/2.sql"), fill: Some(fill::version_2) },
+    Step { script: include_str!("schema/3.sql"), fill: None },
 ];
 
 /// The version that `migrations` lead to.

@@ -34,6 +34,11 @@ pub(super) fn own(db: &Connection, node: &NodeName, new_journal: JournalId) -> R
     Ok(Own { source, made: false, renamed_from })
 }
 
+/// The name under which a store goes by now, if it has a journal.
+pub(super) fn own_name(db: &Connection) -> Result<Option<NodeName>, StoreError> {
+    Ok(load(db, "own = 1", [])?.map(|source| source.node))
+}
+
 /// Notes a full span, or one that ends at a hole.
 pub(super) fn close_span(db: &Connection, source: i64, span: &OpenSpan, last: Seq) -> Result<(), StoreError> {
     let doing = "storing a span";
@@ -96,7 +101,7 @@ pub(super) fn load(
         "SELECT source.id, node, journal, taken_seq, newest.id, newest.boot, open_first_seq, open_boot,
          open_min_mono_us, open_max_mono_us, open_taken_us FROM source
          LEFT JOIN boot AS newest ON newest.id = (SELECT id FROM boot
-             WHERE boot.source = source.id AND first_seq IS NOT NULL ORDER BY first_seq DESC LIMIT 1)
+             WHERE boot.source = source.id AND first_seq <= taken_seq + 1 ORDER BY first_seq DESC LIMIT 1)
          WHERE {filter}"
     );
     let read = |row: &Row<'_>| -> rusqlite::Result<_> {

@@ -108,7 +108,10 @@ impl<'a> Averages<'a> {
     /// Passes over the rounds before `round`.
     fn skip_to(&mut self, round: &Round) {
         if let Ticks::Rounds(rounds) = &self.ticks {
-            self.next = rounds.iter().position(|r| r.number == round.number).unwrap_or(rounds.len());
+            self.next = rounds
+                .iter()
+                .position(|r| r.number == round.number && r.time == round.time)
+                .unwrap_or(rounds.len());
             self.before = self.next.checked_sub(1).and_then(|before| self.ticks.time(before));
         }
     }

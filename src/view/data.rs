@@ -60,6 +60,6 @@ pub struct Round {
 pub struct PlotData {
     /// All series, ordered by channel.
     pub series: Vec<Series>,
-    /// The rounds, by number; empty on a node that collects from nobody.
+    /// The rounds in order, of several sinks by time; empty on a node that collects from nobody.
     pub rounds: Vec<Round>,
 }

@@ -19,10 +19,11 @@ pub(super) const KEYS: [&str; 6] = ["TOKEN", "TOKEN_ACK", "CLAIM", "CLAIM_ANSWER
 /// No ring comes so far: at a million changes a second it is 142 years. Leaves room for sums.
 const COUNT_MAX: u64 = 1 << 52;
 
-/// Makes readings a piece for a token. Their `clock` stays behind: a token takes its time, and nobody knows how long.
+/// Makes readings a piece for a token. What goes with them of clocks holds for the moment when it was said, however
+/// long the token takes; of an exchange it says nothing.
 pub fn seal_piece(readings: &Readings) -> Piece {
     let mut bytes = Vec::new();
-    encode_readings_value(&Readings { re: String::new(), clock: None, ..readings.clone() }, &mut bytes);
+    encode_readings_value(&Readings { re: String::new(), ..readings.clone() }, &mut bytes);
     Piece {
         journal: readings.journal,
         after: readings.after,

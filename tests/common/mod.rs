@@ -12,14 +12,18 @@ mod command;
 mod fake;
 mod process;
 mod proxy;
+mod ring;
 mod stores;
+mod terminal;
 
 pub(crate) use client::Client;
 pub(crate) use command::{Finished, command, pisink};
 pub(crate) use fake::{FakeSecondary, fake_value};
 pub(crate) use process::{Launch, Process, peer};
 pub(crate) use proxy::Proxy;
+pub(crate) use ring::RingSite;
 pub(crate) use stores::{Row, assert_collected, cursor_of, journal_of, own_journal, own_rows, rows};
+pub(crate) use terminal::AtTerminal;
 
 use std::net::TcpListener;
 use std::time::{Duration, Instant};

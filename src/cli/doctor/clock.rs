@@ -170,12 +170,19 @@ mod tests {
     use crate::cli::doctor::testkit::{Machine, NOON, assert_finding};
     use crate::io::RoleSettings;
     use crate::model::WallTime;
+    use crate::proto::PollOrder;
 
     const ASKED: &str = "timedatectl show -p NTP -p NTPSynchronized";
 
     fn primary(scene: &Scene) -> RoleSettings {
         let interval = scene.settings.interval;
-        RoleSettings::Primary { peers: Vec::new(), poll_interval: interval, deadline: interval }
+        RoleSettings::Primary {
+            peers: Vec::new(),
+            poll_interval: interval,
+            deadline: interval,
+            standby: None,
+            order: PollOrder::AtOnce,
+        }
     }
 
     #[test]

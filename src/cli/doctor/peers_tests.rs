@@ -7,6 +7,7 @@ use super::*;
 use crate::cli::doctor::finding::Severity::{Failure, Good, Note, Skipped, Warning};
 use crate::cli::doctor::testkit::{Machine, assert_finding, assert_one, assert_some};
 use crate::io;
+use crate::proto::PollOrder;
 
 /// A node that answers every line with what `answer` makes of it, to everybody.
 fn peer(answer: impl Fn(&Json) -> String + Clone + Send + 'static) -> String {
@@ -49,8 +50,13 @@ fn node(ahead_us: i64, journal: &'static str) -> impl Fn(&Json) -> String + Clon
 fn found(peers: &[String]) -> Vec<Finding> {
     let mut scene = Machine::new().scene(&[]);
     let interval = scene.settings.interval;
-    scene.settings.role =
-        RoleSettings::Primary { peers: peers.to_vec(), poll_interval: interval, deadline: interval };
+    scene.settings.role = RoleSettings::Primary {
+        peers: peers.to_vec(),
+        poll_interval: interval,
+        deadline: interval,
+        standby: None,
+        order: PollOrder::AtOnce,
+    };
     check(&scene)
 }
 

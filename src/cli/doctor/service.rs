@@ -38,7 +38,10 @@ pub(super) fn check_config(scene: &Scene) -> Vec<Finding> {
     let chips: usize = settings.buses.iter().map(|bus| bus.chips.len()).sum();
     let role = match &settings.role {
         RoleSettings::Secondary => "secondary".to_owned(),
-        RoleSettings::Primary { peers, .. } => format!("primary of {} peer(s)", peers.len()),
+        RoleSettings::Primary { peers, standby: None, .. } => format!("primary of {} peer(s)", peers.len()),
+        RoleSettings::Primary { peers, standby: Some(standby), .. } => {
+            format!("standby of {} peer(s), after {}", peers.len(), standby.before.join(", "))
+        }
         RoleSettings::Ring { peers, sink_rank, .. } => {
             let part = match sink_rank {
                 None => String::new(),

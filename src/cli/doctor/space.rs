@@ -133,6 +133,7 @@ mod tests {
     use crate::cli::doctor::testkit::{Machine, assert_finding, assert_one};
     use crate::io::RoleSettings;
     use crate::model::{JournalId, NodeName, Seq, WallTime};
+    use crate::proto::PollOrder;
     use crate::store::SourceStats;
 
     const GB: u64 = 1_000_000_000;
@@ -208,6 +209,8 @@ mod tests {
             peers: Vec::new(),
             poll_interval: scene.settings.interval,
             deadline: scene.settings.interval,
+            standby: None,
+            order: PollOrder::AtOnce,
         };
         let found = judge(20 * GB, 32 * GB, None, &scene.settings);
         assert_one(&[found], Good, &["once readings have come"]);

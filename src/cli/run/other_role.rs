@@ -24,20 +24,19 @@ pub(super) fn settings(args: &RunArgs, file: &FileConfig, request: &RoleRequest)
         (args.peers, file.peers) = (peers.clone(), peers.clone());
     }
     if name == RoleName::Secondary {
-        args.peers.clear();
-    }
-    if !is_ring {
         // Flags of the role that it had.
-        (args.sink, args.standby) = (None, Vec::new());
+        (args.peers, args.sink, args.standby) = (Vec::new(), None, Vec::new());
     }
-    match request.collects.filter(|_| is_ring) {
+    match request.collects {
         None => {}
         Some(Collects::Never) => {
             (args.sink, args.standby, file.standby) = (Some(Which::Here(false)), Vec::new(), Vec::new());
         }
         Some(Collects::Rank(0)) => (args.sink, args.standby) = (Some(Which::Here(true)), Vec::new()),
         Some(Collects::Rank(rank)) => {
-            (args.sink, args.standby) = (Some(Which::Here(false)), vec![rank.to_string()]);
+            // For whom it stands by, its flags may say, or the file.
+            args.sink = args.sink.filter(|sink| matches!(sink, Which::At(_)));
+            args.standby = vec![rank.to_string()];
         }
     }
     // Who starts with the token is said for a start. Here it is made only if somebody asks for it.
@@ -63,8 +62,13 @@ fn refuse(name: RoleName, request: &RoleRequest) -> Result<()> {
     if name == RoleName::Ring && deadline.is_some() {
         bail!("a ring has no deadline: a round ends when the token comes to the sink; leave it out");
     }
-    if name != RoleName::Ring && (collects.is_some() || *makes_token) {
-        bail!("only a ring has a sink, standbys and a token: say ring, or leave them out");
+    if is_secondary && collects.is_some() || name == RoleName::Primary && *collects == Some(Collects::Never) {
+        bail!(
+            "a secondary collects nothing, and a primary collects: say the other one, or leave sink and standby out"
+        );
+    }
+    if name != RoleName::Ring && *makes_token {
+        bail!("only a ring has a token: say ring, or leave it out");
     }
     Ok(())
 }
@@ -93,9 +97,12 @@ mod tests {
     #[test]
     fn what_is_not_asked_for_is_as_the_file_says() {
         let role = become_(SITE, RoleRequest::plain(model::RoleName::Primary)).unwrap();
-        let (interval, deadline) = (Duration::from_secs(2), Duration::from_secs(1));
-        let peers = vec!["pi-1:7001".to_owned(), "pi-2:7001".to_owned()];
-        assert_eq!(role, RoleSettings::Primary { peers, poll_interval: interval, deadline });
+        let RoleSettings::Primary { peers, poll_interval, deadline, standby, .. } = role else {
+            panic!("{role:?}")
+        };
+        assert_eq!(peers, ["pi-1:7001", "pi-2:7001"]);
+        assert_eq!((poll_interval, deadline), (Duration::from_secs(2), Duration::from_secs(1)));
+        assert_eq!(standby, None, "no standby is named, so it collects beside the sink");
         let role = become_(SITE, RoleRequest::plain(model::RoleName::Secondary)).unwrap();
         assert_eq!(role, RoleSettings::Secondary);
     }

@@ -69,9 +69,15 @@ pub(super) fn settings(
         makes_token: list.is_here("token", args.token.as_ref().or(file.token.as_ref()))?,
         token_hold: time("token-hold", &args.token_hold, &file.token_hold, TOKEN_HOLD)?,
         round_interval: time("round-interval", &args.round_interval, &file.round_interval, ROUND_INTERVAL)?,
-        standby_after: time("standby-after", &args.standby_after, &file.standby_after, STANDBY_AFTER)?,
+        standby_after: standby_after(args, file)?,
         peers,
     })
+}
+
+/// How long a standby waits for the sink.
+pub(super) fn standby_after(args: &RunArgs, file: &FileConfig) -> Result<Duration> {
+    let given = duration("standby-after", args.standby_after.clone(), file.standby_after.clone())?;
+    Ok(given.unwrap_or(STANDBY_AFTER))
 }
 
 /// The listed addresses, and which one is this node's.
@@ -160,15 +166,16 @@ pub(super) fn check_own_place(args: &RunArgs, file: &FileConfig) -> Result<()> {
     ))
 }
 
-/// What only a ring has is refused with any other role, where it was typed. A file may have it: roles change.
-pub(super) fn refuse_flags(args: &RunArgs) -> Result<(), Usage> {
+/// What a role does not have is refused, where it was typed. A file may have it: roles change.
+pub(super) fn refuse_flags(role: RoleName, args: &RunArgs) -> Result<(), Usage> {
+    let is_secondary = role == RoleName::Secondary;
     let given = [
-        ("sink", args.sink.is_some(), "the primary is the sink, and no other node"),
-        ("standby", !args.standby.is_empty(), "only a ring has standbys"),
-        ("token", args.token.is_some(), "only a ring has a token"),
+        ("sink", is_secondary && args.sink.is_some(), "a secondary collects nothing"),
+        ("standby", is_secondary && !args.standby.is_empty(), "a secondary collects nothing"),
+        ("token", role != RoleName::Ring && args.token.is_some(), "only a ring has a token"),
     ];
     match given.into_iter().find(|(_, is_given, _)| *is_given) {
-        Some((flag, _, why)) => Err(Usage(format!("--{flag}: {why}; say --role ring, or leave it out"))),
+        Some((flag, _, why)) => Err(Usage(format!("--{flag}: {why}; say another --role, or leave it out"))),
         None => Ok(()),
     }
 }

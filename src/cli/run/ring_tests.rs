@@ -70,12 +70,12 @@ fn what_makes_no_sense_is_told_with_what_would() {
         ("", "standby = [\"pi-1\"]", "write this node's turn"),
         ("", "standby = [\"0\"]", "say --sink"),
         ("", "standby = [\"1\", \"2\"]", "not in the list"),
+        ("--peer pi-\u{e9}:7001", "", "HOST:PORT"),
         ("--token pi-9:1", "", "--token pi-9:1"),
         ("--standby 256", "", "1 to 255"),
         ("--token-hold fast", "", "--token-hold"),
-        ("--role secondary --sink", "", "--sink: the primary is the sink"),
-        ("--role primary --sink", "", "--sink: the primary is the sink"),
-        ("--role primary --standby", "", "--standby: only a ring"),
+        ("--role secondary --sink", "", "--sink: a secondary collects nothing"),
+        ("--role secondary --standby", "", "--standby: a secondary collects nothing"),
         ("--role primary --token", "", "--token: only a ring"),
     ] {
         let why = part(flags, text).unwrap_err();

@@ -6,10 +6,11 @@ use anyhow::Result;
 use clap::ValueEnum;
 
 use super::own_place::Own;
-use super::{RoleName, RunArgs, duration, pick_list, ring};
+use super::{RoleName, RunArgs, duration, pick_list, ring, standby};
 use crate::cli::Usage;
 use crate::cli::config::FileConfig;
 use crate::io::RoleSettings;
+use crate::proto::PollOrder;
 
 /// What flags and file come to.
 pub(super) fn role(args: &RunArgs, file: &FileConfig, own: &Own) -> Result<RoleSettings> {
@@ -24,9 +25,7 @@ pub(super) fn role(args: &RunArgs, file: &FileConfig, own: &Own) -> Result<RoleS
     for peer in &peers {
         check_peer(peer)?;
     }
-    if role != RoleName::Ring {
-        ring::refuse_flags(args)?;
-    }
+    ring::refuse_flags(role, args)?;
     match role {
         // In a file they are for the day on which the role changes, and for the other nodes that have the same file.
         RoleName::Secondary => match args.peers.first() {
@@ -36,7 +35,7 @@ pub(super) fn role(args: &RunArgs, file: &FileConfig, own: &Own) -> Result<RoleS
             .into()),
             None => Ok(RoleSettings::Secondary),
         },
-        RoleName::Primary => primary(args, file, peers),
+        RoleName::Primary => primary(args, file, peers, own),
         RoleName::Ring => ring::settings(args, file, peers, own),
     }
 }
@@ -52,7 +51,7 @@ pub(super) fn role_name(args: &RunArgs, file: &FileConfig) -> Result<Option<Role
     args.role.map(Ok).or_else(from_file).transpose()
 }
 
-fn primary(args: &RunArgs, file: &FileConfig, peers: Vec<String>) -> Result<RoleSettings> {
+fn primary(args: &RunArgs, file: &FileConfig, peers: Vec<String>, own: &Own) -> Result<RoleSettings> {
     let poll_interval = duration("poll-interval", args.poll_interval.clone(), file.poll_interval.clone())?
         .unwrap_or(Duration::from_secs(1));
     let deadline =
@@ -63,13 +62,49 @@ fn primary(args: &RunArgs, file: &FileConfig, peers: Vec<String>) -> Result<Role
         ))
         .into());
     }
-    Ok(RoleSettings::Primary { peers, poll_interval, deadline })
+    let standby = standby::settings(args, file, own)?;
+    let peers = if standby.is_some() { standby::without_own(peers, own) } else { peers };
+    Ok(RoleSettings::Primary { peers, poll_interval, deadline, order: order(args, file)?, standby })
 }
+
+/// In what order a round asks the nodes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(in crate::cli) enum OrderName {
+    /// All at once
+    AtOnce,
+    /// The next one when the last has answered
+    InTurn,
+}
+
+impl From<OrderName> for PollOrder {
+    fn from(name: OrderName) -> Self {
+        match name {
+            OrderName::AtOnce => PollOrder::AtOnce,
+            OrderName::InTurn => PollOrder::InTurn,
+        }
+    }
+}
+
+fn order(args: &RunArgs, file: &FileConfig) -> Result<PollOrder> {
+    let from_file = || {
+        let text = file.poll_order.as_ref()?;
+        let wrong = || Usage(format!("poll_order: {text:?} is no order; the orders are at-once and in-turn"));
+        Some(OrderName::from_str(text, true).map_err(|_| wrong()))
+    };
+    let name = args.poll_order.map(Ok).or_else(from_file).transpose()?;
+    Ok(name.map_or(PollOrder::default(), PollOrder::from))
+}
+
+/// The longest address: a DNS name, a colon and a port. A ring's token has it as a word.
+const PEER_MAX_BYTES: usize = 260;
 
 /// Whether there is such a host shows when it is looked up.
 pub(in crate::cli) fn check_peer(peer: &str) -> Result<(), Usage> {
-    let port =
-        peer.rsplit_once(':').filter(|(host, _)| !host.is_empty()).map(|(_, port)| port.parse::<u16>());
+    let is_host = |host: &str| {
+        let is_letter = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\');
+        !host.is_empty() && peer.len() <= PEER_MAX_BYTES && host.bytes().all(is_letter)
+    };
+    let port = peer.rsplit_once(':').filter(|(host, _)| is_host(host)).map(|(_, port)| port.parse::<u16>());
     match port {
         Some(Ok(1..)) => Ok(()),
         _ => Err(Usage(format!("--peer {peer:?}: write it as HOST:PORT, as in pi-2:7001"))),

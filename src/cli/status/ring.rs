@@ -2,7 +2,7 @@
 
 use serde_json::Value as Json;
 
-use super::seconds;
+use super::{peer_clock, seconds};
 
 /// The ring in a line, then its members in the order of their turns, then who is listed and absent.
 pub(super) fn lines(ring: &Json) -> Vec<String> {
@@ -51,7 +51,8 @@ fn member_line(member: &Json, sink: Option<&str>, asked_is_sink: bool) -> String
         Some(taken) if asked_is_sink && !acts => format!("{taken} readings taken"),
         _ => String::new(),
     };
-    let line = format!("member   {:<22} {:<16} {part:<16} {taken}", text("address"), text("node"));
+    let clock = if asked_is_sink { peer_clock(member) } else { String::new() };
+    let line = format!("member   {:<22} {:<16} {part:<16} {taken}{clock}", text("address"), text("node"));
     line.trim_end().to_owned()
 }
 
@@ -100,6 +101,11 @@ mod tests {
         assert_eq!(absent, "ABSENT   a:7001");
         let acting = lines(&json!({"sink": "b", "members": [member("b", Some(1), 0)], "list": ["b:7001"]}));
         assert!(acting[1].ends_with("standby 1, acts"), "{acting:?}");
+        let mut member = member("c", None, 9);
+        member["clock"] = json!({"offset_s": -2.0, "error_s": 0.0004, "is_set": true, "time_source": "sink"});
+        let dated = lines(&json!({"is_sink": true, "sink": "a", "members": [member], "list": ["c:7001"]}));
+        let clock = ", clock 2.0 s behind \u{b1}0.40 ms, times by the sink's clock";
+        assert!(dated[2].ends_with(&format!("9 readings taken{clock}")), "{dated:?}");
         assert!(!acting[1].contains("taken"), "another node does not know");
         assert!(
             lines(&json!({}))[0].starts_with("ring     ? (epoch 0"),

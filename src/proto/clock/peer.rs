@@ -49,7 +49,7 @@ struct Met {
 }
 
 /// The clocks of a polled peer.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(in crate::proto) struct PeerClock {
     met: Option<Met>,
     /// No two links come in less than [`WINDOW_MIN`], whatever the peer says.

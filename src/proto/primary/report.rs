@@ -1,5 +1,6 @@
 //! What a primary has to tell people, and how its peers stand.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
@@ -157,6 +158,15 @@ impl Primary {
             .collect();
         let findings: Vec<&String> = self.told.iter().collect();
         json!({ "round": self.round, "peers": peers, "findings": findings })
+    }
+
+    /// The peers whose nodes did not answer this round, neither there nor at another address that leads to them.
+    pub(super) fn late(&self) -> Vec<&Peer> {
+        let (answered, late): (Vec<&Peer>, _) =
+            self.peers.iter().partition(|peer| peer.has_answered(self.round));
+        let journals: BTreeSet<JournalId> = answered.iter().filter_map(|peer| peer.journal).collect();
+        let is_elsewhere = |peer: &&Peer| peer.journal.is_some_and(|journal| journals.contains(&journal));
+        late.into_iter().filter(|peer| !is_elsewhere(peer)).collect()
     }
 
     /// The address of a peer.

@@ -23,7 +23,7 @@ pub(super) struct Read {
 }
 
 /// The own journal, as far as it is of interest to a sink.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Cargo {
     /// The last durable place.
     last: Seq,

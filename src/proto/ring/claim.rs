@@ -16,7 +16,7 @@ const PROMISE: Duration = Duration::from_millis(400);
 const BEATEN_WAIT: Duration = Duration::from_millis(500);
 
 /// A claim that waits for its answers.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Claiming {
     ring: RingId,
     /// Who has not answered.

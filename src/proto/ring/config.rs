@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::RingReport;
-use crate::model::{Body, JournalId, NodeName, Piece, RoundRecord, Seq};
+use crate::model::{Body, ClockLink, JournalId, NodeName, Piece, RoundRecord, Seq};
 use crate::proto::{LinkId, PeerIx};
 
 /// What a ring machine is told at its start.
@@ -62,6 +62,15 @@ pub enum RingOutput {
     NoteConsumer(NodeName, Seq),
     /// Record a round.
     AddRound(RoundRecord),
+    /// Keep where the clock of this member met this machine's.
+    NoteLink {
+        /// Whose clock.
+        node: NodeName,
+        /// Its journal.
+        journal: JournalId,
+        /// Where they met.
+        link: ClockLink,
+    },
     /// This node is at this address.
     NotePeer(String, NodeName),
     /// Tell people.

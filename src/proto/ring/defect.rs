@@ -44,7 +44,7 @@ pub(super) enum Defect {
 
 /// The defect of one machine, if it has one, and what a test wants to see of it.
 #[cfg(test)]
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Planted {
     pub(super) defect: Option<Defect>,
     pub(super) visits: Vec<(RingId, u64)>,
@@ -52,7 +52,7 @@ pub(super) struct Planted {
 
 /// No program has a defect, or keeps anything for tests.
 #[cfg(not(test))]
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Planted {}
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ const ASK_TIMEOUT: Duration = Duration::from_millis(400);
 const ROUND: Duration = Duration::from_secs(4);
 
 /// One listed address, as far as it is absent.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Look {
     next_at: Instant,
     answer_until: Option<Instant>,
@@ -33,7 +33,7 @@ impl Look {
 }
 
 /// All listed addresses, and who is to be taken in.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Gap {
     looks: Vec<Look>,
     joiners: BTreeMap<PeerIx, RingState>,
@@ -107,7 +107,7 @@ impl Ring {
         }
     }
 
-    fn own_state(&self) -> RingState {
+    pub(super) fn own_state(&self) -> RingState {
         let members = if self.is_member { u32::try_from(self.members.len()).unwrap_or(u32::MAX) } else { 0 };
         RingState { who: self.who.clone(), ring: self.latest.0, top: self.top(), members }
     }
@@ -123,6 +123,7 @@ impl Ring {
     pub(super) fn ring_answer(&mut self, now: Now, link: LinkId, state: RingState) {
         let Some(ix) = self.links.at(link) else { return };
         self.met(ix, &state.who);
+        self.identified(now.mono, link, &state.who);
         let own = self.own_state();
         let Some(look) = self.gap.looks.get_mut(ix.0).filter(|look| look.answer_until.is_some()) else {
             return;

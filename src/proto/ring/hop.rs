@@ -26,7 +26,7 @@ const SKIPS_MAX: u8 = 2;
 /// A link to the successor that breaks may have taken the token with it: after this time without one it is claimed.
 const BROKEN_LINK_CLAIM: Duration = Duration::from_millis(100);
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Stage {
     /// Sent on the link to the successor.
     Direct,
@@ -37,7 +37,7 @@ enum Stage {
 }
 
 /// A token on its way to the successor.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Handing {
     token: Box<Token>,
     to: PeerIx,
@@ -60,7 +60,7 @@ impl Handing {
 }
 
 /// What is remembered from one hop to the next.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Hops {
     /// The token was handed over on this one's link, and no later token was seen yet.
     pub(super) watched: Option<PeerIx>,

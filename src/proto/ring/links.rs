@@ -16,7 +16,7 @@ const QUIET: Duration = Duration::from_secs(2);
 /// Messages that wait for one link to come about: a token, a claim, a question, an answer to pass on.
 const WAITING_MAX: usize = 4;
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Link {
     Down,
     Connecting { until: Instant },
@@ -24,7 +24,7 @@ enum Link {
 }
 
 /// One listed address.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Peer {
     address: String,
     node: Option<NodeName>,
@@ -34,7 +34,7 @@ struct Peer {
 }
 
 /// All listed addresses, in the order of the list.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Links {
     peers: Vec<Peer>,
     by_link: BTreeMap<LinkId, PeerIx>,
@@ -107,11 +107,12 @@ impl Links {
         self.peers.get(ix.0).is_some_and(|peer| matches!(peer.link, Link::Up(_)))
     }
 
-    /// Says it on this link, whoever opened it.
-    pub(super) fn answer(&mut self, link: LinkId, body: Body) {
+    /// Says it on this link, whoever opened it; by a message of this id.
+    pub(super) fn answer(&mut self, link: LinkId, body: Body) -> u64 {
         let id = self.next_id;
         self.next_id += 1;
         self.outputs.push_back(RingOutput::Send(link, id, body));
+        id
     }
 
     /// Says it to this one, as soon as a link stands. What cannot be said is lost: everybody who asks has a deadline.
@@ -119,7 +120,8 @@ impl Links {
         let Some(peer) = self.peers.get_mut(ix.0) else { return };
         peer.used_at = now;
         if let Link::Up(link) = peer.link {
-            return self.answer(link, body);
+            self.answer(link, body);
+            return;
         }
         if peer.waiting.len() >= WAITING_MAX {
             peer.waiting.pop_front();

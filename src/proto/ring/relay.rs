@@ -9,7 +9,7 @@ use crate::proto::{LinkId, PeerIx};
 const RELAYS_MAX: usize = 4;
 
 /// A token that is passed on for another member.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Relay {
     asker: LinkId,
     to: PeerIx,
@@ -18,7 +18,7 @@ struct Relay {
 }
 
 /// All tokens that are being passed on.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Relays {
     list: Vec<Relay>,
 }

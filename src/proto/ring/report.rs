@@ -5,7 +5,7 @@ use std::fmt;
 use serde_json::json;
 
 use super::{Ring, RingOutput, State};
-use crate::model::{JournalId, NodeName, RING_MEMBERS_MAX, RingId, Seq};
+use crate::model::{JournalId, Member, NodeName, Now, RING_MEMBERS_MAX, RingId, Seq};
 use crate::proto::PeerIx;
 
 /// Something worth telling. Its text says what, where, and what to do.
@@ -163,9 +163,32 @@ impl fmt::Display for RingReport {
     }
 }
 
+/// How a member stands, for whoever watches a ring from outside.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RingView<'a> {
+    /// The tokens that were taken here, and the last of them.
+    pub(crate) visits: (u64, RingId, u64),
+    /// The ring of the last token that it knows of.
+    pub(crate) ring: RingId,
+    /// The members by that token; empty while it is in no ring.
+    pub(crate) members: &'a [Member],
+    /// Whether it acts as the sink.
+    pub(crate) acts: bool,
+}
+
 impl Ring {
+    /// How it stands, for whoever watches from outside.
+    pub(crate) fn view(&self) -> RingView<'_> {
+        RingView {
+            visits: self.visits,
+            ring: self.latest.0,
+            members: if self.is_member { &self.members } else { &[] },
+            acts: self.collector.acts(),
+        }
+    }
+
     /// How the ring stands, for the status.
-    pub fn status(&self) -> serde_json::Value {
+    pub fn status(&self, now: Now) -> serde_json::Value {
         let state = match &self.state {
             State::Waiting { .. } if self.is_member => "member",
             State::Waiting { .. } => "waiting",
@@ -183,6 +206,7 @@ impl Ring {
                     "journal": member.who.id.journal.to_string(),
                     "sink_rank": member.who.sink_rank,
                     "taken": self.collector.taken(member.who.id.journal).0,
+                    "clock": self.dates.status(member.who.id.journal, now),
                 })
             })
             .collect();

@@ -16,7 +16,7 @@ const ROOM_LEAST: u64 = 1 << 14;
 const CONSUMERS_MAX: usize = 64;
 
 /// What a node knows as a sink, or of the sink that collects from it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Collector {
     journals: Journals,
     /// Journals that were asked for: of no other is anything taken.
@@ -130,6 +130,7 @@ impl Ring {
         token.cursors = others.filter(|journal| *journal != self.who.id.journal).map(cursor).collect();
         self.collector.asked = token.cursors.iter().map(|cursor| cursor.journal).collect();
         self.end_round(now, token);
+        self.see_members(now.mono, token);
     }
 
     /// A visit of the token ends a round, unless the last one was only just now.

@@ -46,6 +46,7 @@ impl Ring {
         if let Some(member) = token.place(self.who.id).and_then(|place| token.members.get(place)) {
             self.own = self.links.find(&member.address).or(self.own);
         }
+        self.visits = (self.visits.0 + 1, token.ring, token.seq);
         self.planted.visited(token.ring, token.seq);
         self.note_rotation(now.mono, token.ring);
         (self.taken, self.latest, self.latest_at) =

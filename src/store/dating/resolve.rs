@@ -10,29 +10,48 @@ use crate::model::{ClockLink, ClockMark, TimeSource};
 /// What is known of one boot of one machine.
 #[derive(Clone, Debug, Default)]
 pub(in crate::store) struct Knowledge {
-    /// Whether it is a boot of the machine that this store is on.
-    pub(in crate::store) is_own: bool,
+    /// Whose boot it is.
+    pub(in crate::store) whose: Whose,
     /// What its wall clock showed, in order of monotonic time.
     pub(in crate::store) marks: Vec<ClockMark>,
-    /// Where its monotonic clock met this machine's, and in which of this machine's boots; in any order.
-    pub(in crate::store) links: Vec<(OwnBoot, ClockLink)>,
+    /// Where its monotonic clock met a sink's, and in which boot of that sink; in any order.
+    pub(in crate::store) links: Vec<(SinkBoot, ClockLink)>,
 }
 
-/// A boot of the machine that this store is on: a larger number is a later boot.
-pub(in crate::store) type OwnBoot = i64;
+/// Whose boot is to be dated.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(in crate::store) enum Whose {
+    /// The machine's that this store is on.
+    ThisMachines,
+    /// Another machine's that was a sink: what it collected came here with what it knew of clocks.
+    AnotherSinks,
+    /// Any other's.
+    #[default]
+    ANodes,
+}
 
-/// The pieces of a boot, in order; `here` has the wall clocks of the boots of this machine that its links are to.
+/// The row of a boot that others were linked to: of the machine that this store is on, or of another sink.
+pub(in crate::store) type SinkBoot = i64;
+
+/// The pieces of a boot, in order; `here` has the wall clocks of the boots that its links are to.
 ///
-/// A machine's own boot is dated by its own clock. Another's goes by the links to this machine, if this one's clock was
+/// A machine's own boot is dated by its own clock. Another's goes by the links to a sink, if that one's clock was
 /// synchronised or at least set; else by its own clock, if that was synchronised; else by links to a clock that was
 /// never set, which keeps the order between nodes; and at last by its own clock, however wrong. The last two are
-/// `unknown`. Without marks and links there are no pieces.
-pub(in crate::store) fn resolve(known: &Knowledge, here: &BTreeMap<OwnBoot, Relation>) -> Vec<Piece> {
+/// `unknown`. A boot of another sink goes by its own clock unless a link leads to a better one: so its own readings
+/// keep the times that they had in its store. Without marks and links there are no pieces.
+pub(in crate::store) fn resolve(known: &Knowledge, here: &BTreeMap<SinkBoot, Relation>) -> Vec<Piece> {
     let relation = Relation::new(&known.marks);
-    if known.is_own {
+    if known.whose == Whose::ThisMachines {
         return relation.map_or_else(Vec::new, |relation| relation.pieces);
     }
     let links = best(known, here);
+    if let (Whose::AnotherSinks, Some(relation)) = (known.whose, &relation) {
+        let by_links = links.as_ref().map(|(quality, _)| *quality);
+        if relation.quality == Quality::Synced || by_links.is_none_or(|quality| quality < relation.quality) {
+            return relation.pieces.clone();
+        }
+    }
     match (links, relation) {
         (Some((quality, anchors)), _) if quality >= Quality::Set => {
             curve(&anchors, Beyond::AsWithin, TimeSource::Sink)
@@ -45,11 +64,11 @@ pub(in crate::store) fn resolve(known: &Knowledge, here: &BTreeMap<OwnBoot, Rela
 }
 
 /// The links to the clock that can be trusted most, as moments with their times. Boots of a clock that was not
-/// synchronised do not agree with each other: of those only the newest counts.
-fn best(known: &Knowledge, here: &BTreeMap<OwnBoot, Relation>) -> Option<(Quality, Vec<Anchor>)> {
-    let to = |(boot, _): &(OwnBoot, ClockLink)| Some((here.get(boot)?.quality, *boot));
-    let (quality, newest) = known.links.iter().filter_map(to).max()?;
-    let counts = |boot: OwnBoot, relation: &Relation| {
+/// synchronised do not agree with each other: of those only the one counts that was met last.
+fn best(known: &Knowledge, here: &BTreeMap<SinkBoot, Relation>) -> Option<(Quality, Vec<Anchor>)> {
+    let to = |(boot, link): &(SinkBoot, ClockLink)| Some((here.get(boot)?.quality, link.mono, *boot));
+    let (quality, _, newest) = known.links.iter().filter_map(to).max()?;
+    let counts = |boot: SinkBoot, relation: &Relation| {
         relation.quality == quality && (quality == Quality::Synced || boot == newest)
     };
     let mut anchors: BTreeMap<i64, Anchor> = BTreeMap::new();

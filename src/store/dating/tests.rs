@@ -31,13 +31,16 @@ fn link(mono_us: i64, here_us: i64, error_us: i64) -> ClockLink {
 }
 
 fn own(marks: &[ClockMark]) -> Vec<Piece> {
-    resolve(&Knowledge { is_own: true, marks: marks.to_vec(), ..Knowledge::default() }, &BTreeMap::new())
+    resolve(
+        &Knowledge { whose: Whose::ThisMachines, marks: marks.to_vec(), ..Knowledge::default() },
+        &BTreeMap::new(),
+    )
 }
 
 /// Of another machine: its marks, links, and the marks of this machine's boots 1, 2, ...
 fn other(marks: &[ClockMark], links: &[(i64, ClockLink)], here: &[&[ClockMark]]) -> Vec<Piece> {
     let here = (1..).zip(here).filter_map(|(boot, marks)| Some((boot, Relation::new(marks)?))).collect();
-    resolve(&Knowledge { is_own: false, marks: marks.to_vec(), links: links.to_vec() }, &here)
+    resolve(&Knowledge { whose: Whose::ANodes, marks: marks.to_vec(), links: links.to_vec() }, &here)
 }
 
 fn at(pieces: &[Piece], mono_us: i64) -> (i64, Option<i64>, TimeSource) {

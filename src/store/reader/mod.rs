@@ -58,7 +58,7 @@ impl Filter {
 /// Reads a store, whether its node runs or not.
 #[derive(Debug)]
 pub struct Reader {
-    db: Connection,
+    pub(in crate::store) db: Connection,
 }
 
 impl Reader {

@@ -106,7 +106,7 @@ impl Reader {
     }
 
     /// The wanted channels by row id.
-    pub(super) fn channels(&self, filter: &Filter) -> Result<BTreeMap<i64, Channel>, StoreError> {
+    pub(in crate::store) fn channels(&self, filter: &Filter) -> Result<BTreeMap<i64, Channel>, StoreError> {
         let sql = "SELECT id, node, chip, quantity, unit FROM channel";
         let mut statement = self.db.prepare_cached(sql).doing(DOING)?;
         let mut rows = statement.query([]).doing(DOING)?;

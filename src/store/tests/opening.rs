@@ -87,7 +87,7 @@ fn a_newer_schema_is_refused_and_left_as_it_is() {
 
     for check in [Check::Auto, Check::Full] {
         let error = Store::open(dir.path(), &OpenParams { check, ..params("sink", 1) }).unwrap_err();
-        assert!(matches!(error, StoreError::NewerSchema { found: 99, known: 2, .. }), "{error}");
+        assert!(matches!(error, StoreError::NewerSchema { found: 99, known: 3, .. }), "{error}");
     }
     assert!(matches!(Reader::open(dir.path()), Err(StoreError::NewerSchema { found: 99, .. })));
     assert_eq!(fs::read(database(dir.path())).unwrap(), before.0);

@@ -70,7 +70,7 @@ fn a_file_of_the_first_version_is_brought_up_to_date_whole() {
     let dir = tempfile::tempdir().unwrap();
     old_file(dir.path());
     let before = stamps(dir.path());
-    assert!(matches!(Reader::open(dir.path()), Err(StoreError::OlderSchema { found: 1, known: 2, .. })));
+    assert!(matches!(Reader::open(dir.path()), Err(StoreError::OlderSchema { found: 1, known: 3, .. })));
     let (mut store, report) =
         Store::open(dir.path(), &OpenParams { boot: BootId(3), ..params("sink", 0xb) }).unwrap();
     assert_eq!((report.migrated_from, report.own.last, report.damage), (Some(1), Seq(40), None));

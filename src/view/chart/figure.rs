@@ -21,6 +21,8 @@ const LEGEND_LINES_MAX: usize = 3;
 const LEGEND_NODES_MAX: usize = 200;
 /// The footer has no more lines.
 const FOOTER_LINES_MAX: usize = 3;
+/// Sentences in a footer have no more words: more would not fit its lines.
+const NOTE_WORDS_MAX: usize = 400;
 /// The footer names so many kinds of ERR; the others are counted.
 const FOOTER_ERRORS_MAX: usize = 8;
 /// No label in a legend is wider.
@@ -55,6 +57,40 @@ pub(super) fn surround<C: Canvas>(
     (nodes, others): (Vec<Entry>, Vec<Entry>),
     tally: &Tally,
 ) -> Result<Frame, plotters::drawing::DrawingAreaErrorKind<C::ErrorType>> {
+    let room = head(sheet, title, nodes, others)?;
+    let width = |text: &str| sheet.scale().text_width(text, SMALL_PX);
+    // Fewer kinds of ERR are named until the lines suffice.
+    let mut lines = Vec::new();
+    for errors in (0..=FOOTER_ERRORS_MAX).rev() {
+        lines = wrapped(&tally.pieces(errors), room.width(), width);
+        if lines.len() <= FOOTER_LINES_MAX {
+            break;
+        }
+    }
+    Ok(Frame { bottom: footer(sheet, room, lines)?, ..room })
+}
+
+/// As [`surround`], with these sentences in the footer.
+pub(super) fn surround_with<C: Canvas>(
+    sheet: &Sheet<C>,
+    title: &str,
+    (names, others): (Vec<Entry>, Vec<Entry>),
+    notes: &[String],
+) -> Result<Frame, plotters::drawing::DrawingAreaErrorKind<C::ErrorType>> {
+    let room = head(sheet, title, names, others)?;
+    let words = notes.iter().flat_map(|note| note.split_inclusive(' ').chain([" "])).map(str::to_owned);
+    let words: Vec<String> = words.take(NOTE_WORDS_MAX).collect();
+    let lines = wrapped(&words, room.width(), |text| sheet.scale().text_width(text, SMALL_PX));
+    Ok(Frame { bottom: footer(sheet, room, lines)?, ..room })
+}
+
+/// Draws title and legend, and returns the room below.
+fn head<C: Canvas>(
+    sheet: &Sheet<C>,
+    title: &str,
+    nodes: Vec<Entry>,
+    others: Vec<Entry>,
+) -> Result<Frame, plotters::drawing::DrawingAreaErrorKind<C::ErrorType>> {
     let mut room = sheet.frame();
     let edge = sheet.px(EDGE_PX);
     room = Frame {
@@ -70,7 +106,6 @@ pub(super) fn surround<C: Canvas>(
         room.top += sheet.px(TITLE_PX + 8.0);
     }
     room.top = legend(sheet, room, nodes, others)?;
-    room.bottom = footer(sheet, room, tally)?;
     Ok(room)
 }
 
@@ -159,17 +194,8 @@ fn sample<C: Canvas>(sheet: &Sheet<C>, (x, y): (i32, i32), sample: Sample) -> Dr
 fn footer<C: Canvas>(
     sheet: &Sheet<C>,
     room: Frame,
-    tally: &Tally,
+    mut lines: Vec<String>,
 ) -> Result<i32, plotters::drawing::DrawingAreaErrorKind<C::ErrorType>> {
-    let width = |text: &str| sheet.scale().text_width(text, SMALL_PX);
-    // Fewer kinds of ERR are named until the lines suffice.
-    let mut lines = Vec::new();
-    for errors in (0..=FOOTER_ERRORS_MAX).rev() {
-        lines = wrapped(&tally.pieces(errors), room.width(), width);
-        if lines.len() <= FOOTER_LINES_MAX {
-            break;
-        }
-    }
     lines.truncate(FOOTER_LINES_MAX);
     let top = room.bottom - sheet.px(LINE_PX * lines.len() as f64);
     for (at, line) in lines.iter().enumerate() {

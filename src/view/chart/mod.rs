@@ -1,7 +1,9 @@
-//! Charts: what goes where on a picture. Two views, each in PNG and SVG.
+//! Charts: what goes where on a picture. Three views, each in PNG and SVG.
 
 mod bars;
 mod content;
+mod curve_axis;
+mod curves;
 mod figure;
 mod lines;
 mod marks;
@@ -17,7 +19,7 @@ use tiny_skia::Pixmap;
 
 use self::sheet::{Drawn, Sheet};
 use super::canvas::{Canvas, Raster, Svg, encode_png};
-use super::{Format, PlotData, PlotOptions, ViewError};
+use super::{Curves, Format, PlotData, PlotOptions, ViewError};
 
 /// Draws all quantities over time: one panel for each, a line for each node, and the averages.
 ///
@@ -36,6 +38,13 @@ pub fn round_chart(
     format: Format,
 ) -> Result<Vec<u8>, ViewError> {
     render(&round::RoundChart::new(data, number, options)?, options, format)
+}
+
+/// Draws curves: what a simulated run did over time, or how ways to collect compare.
+///
+/// Returns the bytes of the picture's file. Whatever is in `curves`, it comes out; the errors are about `options`.
+pub fn curve_chart(curves: &Curves, options: &PlotOptions, format: Format) -> Result<Vec<u8>, ViewError> {
+    render(&curves::CurveChart::new(curves, options), options, format)
 }
 
 /// A picture that any canvas can take.

@@ -23,9 +23,9 @@ pub(super) struct RoundChart<'a> {
 }
 
 impl<'a> RoundChart<'a> {
-    /// Of the round `number`.
+    /// Of the round `number`; the last of that number where several sinks have one.
     pub(super) fn new(data: &'a PlotData, number: u64, options: &'a PlotOptions) -> Result<Self, ViewError> {
-        let round = data.rounds.iter().find(|round| round.number == number);
+        let round = data.rounds.iter().rfind(|round| round.number == number);
         let round = round.ok_or_else(|| no_such_round(data, number))?;
         let content = Content::new(data, &PlotOptions { span: None, ..options.clone() });
         let mut shown = Shown { readings: Vec::new(), err: options.err };
@@ -42,8 +42,9 @@ impl<'a> RoundChart<'a> {
 }
 
 fn no_such_round(data: &PlotData, asked: u64) -> ViewError {
-    let have = match (data.rounds.first(), data.rounds.last()) {
-        (Some(first), Some(last)) => format!("there are rounds {} to {}", first.number, last.number),
+    let numbers = || data.rounds.iter().map(|round| round.number);
+    let have = match (numbers().min(), numbers().max()) {
+        (Some(first), Some(last)) => format!("there are rounds {first} to {last}"),
         _ => "only a node that collects from others has rounds".into(),
     };
     ViewError::NoSuchRound { asked, have }

@@ -147,7 +147,7 @@ fn configs() -> impl Strategy<Value = FileConfig> {
     let names = (word(), word(), word(), word(), word(), proptest::option::of(any::<bool>()));
     let lists = (words(), words(), words());
     let times = (word(), word(), word(), word(), word());
-    let rest = (word(), word(), word(), word());
+    let rest = (word(), word(), word(), word(), word());
     let ring = (place(), words(), place(), word(), word(), word());
     (names, lists, times, rest, ring).prop_map(|(names, lists, times, rest, ring)| FileConfig {
         role: names.0,
@@ -168,6 +168,7 @@ fn configs() -> impl Strategy<Value = FileConfig> {
         plots: rest.1.map(Into::into),
         plot_interval: rest.2,
         plot_last: rest.3,
+        poll_order: rest.4,
         sink: ring.0,
         standby: ring.1,
         token: ring.2,

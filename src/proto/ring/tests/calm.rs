@@ -198,19 +198,23 @@ fn a_disk_that_gives_nothing_does_not_make_the_token_spin() {
 
 #[test]
 fn a_member_fills_no_token_so_that_the_next_starves() {
-    // The first after the sink has more than a token may carry, all the time; so has the last before it.
-    let setting = Setting { sample_every: Duration::from_secs(3_600), ..Setting::calm(6) };
-    let mut world = formed(setting, 6);
-    for host in [1, 5] {
-        world.hosts[host].disk.append(60_000);
-        world.begin_commit(host);
-    }
-    let held = |world: &World, of: usize| world.hosts[0].disk.held(super::world::journal(of));
-    world.run_until("half of it", HEALED, |world| held(world, 1).max(held(world, 5)) > 30_000);
-    let (first, last) = (held(&world, 1), held(&world, 5));
-    assert!(first.max(last) < 60_000, "{first} and {last}: both are still loaded");
-    // The first has a fifth of the token for sure, the last what the first leaves.
-    assert!(first.max(last) < 6 * first.min(last), "{first} and {last}");
+    for_seeds(8, |seed| {
+        // The first after the sink has more than a token may carry, all the time; so has the last before it.
+        let setting = Setting { sample_every: Duration::from_secs(3_600), ..Setting::calm(6) };
+        let mut world = formed(setting, seed);
+        for host in [1, 5] {
+            world.hosts[host].disk.append(60_000);
+            world.begin_commit(host);
+        }
+        let held = |world: &World, of: usize| world.hosts[0].disk.held(super::world::journal(of));
+        world.run_until("half of it", HEALED, |world| held(world, 1).max(held(world, 5)) > 30_000);
+        let (first, last) = (held(&world, 1), held(&world, 5));
+        println!("{first} and {last}");
+        assert!(first.max(last) < 60_000, "{first} and {last}: both are still loaded");
+        // The first has a fifth of the token for sure, the last what the first leaves; and a token comes now and then
+        // before what one of them reads for it.
+        assert!(first.max(last) < 10 * first.min(last), "{first} and {last}");
+    });
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::store::Disk;
 use super::*;
-use crate::model::{Piece, TOKEN_MAX_BYTES};
+use crate::model::{BootId, ClockLink, ClockMark, ClockSample, Piece, TOKEN_MAX_BYTES, WallTime};
 
 /// Events in one run: more is a world that does not come to rest.
 const EVENTS_MAX: u64 = 3_000_000;
@@ -81,7 +81,7 @@ pub(super) struct End {
     pub(super) host: usize,
     link: LinkId,
     pub(super) is_up: bool,
-    inbound: VecDeque<(Instant, Body)>,
+    inbound: VecDeque<(Instant, u64, Body)>,
     busy_until: Instant,
 }
 
@@ -96,7 +96,7 @@ impl Connection {
     pub(super) fn hold_up(&mut self, until: Instant) {
         for end in &mut self.ends {
             end.busy_until = end.busy_until.max(until);
-            end.inbound.iter_mut().for_each(|(at, _)| *at = until.max(*at));
+            end.inbound.iter_mut().for_each(|(at, ..)| *at = until.max(*at));
         }
     }
 }
@@ -138,6 +138,8 @@ pub(super) struct World {
     pub(super) is_ending: bool,
     /// All that was reported: when, by whom, what.
     pub(super) reports: Vec<(Instant, usize, RingReport)>,
+    /// Where clocks have met: at whom, whose, where.
+    pub(super) links: Vec<(usize, JournalId, ClockLink)>,
     pub(super) sent_tokens: u64,
     pub(super) is_traced: bool,
 }
@@ -160,6 +162,18 @@ pub(super) fn address(host: usize) -> String {
 
 pub(super) fn journal(host: usize) -> JournalId {
     JournalId(host as u64 + 1)
+}
+
+/// A host's boot by its journal: hosts do not boot here, processes do.
+fn boot_of(journal: JournalId) -> BootId {
+    BootId(u128::from(journal.0))
+}
+
+/// What a host says of its clocks: its own is ahead by a number of seconds that is its own.
+fn clock_of(host: usize, now: Instant) -> ClockSample {
+    let mono = now + Duration::from_secs(journal(host).0);
+    let mark = ClockMark { mono, wall: WallTime::default(), synced: None };
+    ClockSample { boot: boot_of(journal(host)), received: mono, mark }
 }
 
 impl World {
@@ -187,6 +201,7 @@ impl World {
             plan: None,
             is_ending: false,
             reports: Vec::new(),
+            links: Vec::new(),
             sent_tokens: 0,
             is_traced: std::env::var_os("PISINK_SEED").is_some(),
             setting,
@@ -375,7 +390,7 @@ impl World {
                     self.hang_up(at, link);
                 }
             }
-            RingOutput::Send(link, _, body) => self.send(at, link, body),
+            RingOutput::Send(link, id, body) => self.send(at, link, id, body),
             RingOutput::Read { after, max } => {
                 let unreadable = self.unreadable.contains(&at);
                 let piece = if unreadable {
@@ -392,6 +407,10 @@ impl World {
                 assert!(taken.0 <= durable, "{node} acknowledges {taken} of pi-{at}, and has {durable}");
             }
             RingOutput::AddRound(round) => self.hosts[at].disk.add_round(round.number),
+            RingOutput::NoteLink { journal: of, link, .. } => {
+                assert_eq!(link.boot, boot_of(of), "the clock of another");
+                self.links.push((at, of, link));
+            }
             RingOutput::NotePeer(..) => {}
             RingOutput::Report(report) => {
                 trace!(self, "pi-{at}: {report}");
@@ -506,7 +525,7 @@ impl World {
         self.tell(at, move |ring, now| ring.link_up(now, ix, near));
     }
 
-    fn send(&mut self, at: usize, link: LinkId, body: Body) {
+    fn send(&mut self, at: usize, link: LinkId, id_of_message: u64, body: Body) {
         if let Body::Token(token) = &body {
             self.sent_tokens += 1;
             assert!(token.bytes() <= TOKEN_MAX_BYTES, "{} bytes in a token", token.bytes());
@@ -526,7 +545,7 @@ impl World {
             return self.schedule(wait, Event::Closed(id, side));
         }
         far.busy_until = far.busy_until.max(self.now + wait);
-        far.inbound.push_back((far.busy_until, body));
+        far.inbound.push_back((far.busy_until, id_of_message, body));
         let arrival = far.busy_until;
         self.schedule_at(arrival, Event::Arrive(id, 1 - side));
     }
@@ -538,19 +557,31 @@ impl World {
             return;
         }
         match end.inbound.front() {
-            Some((at, _)) if *at > self.now => {
+            Some((at, ..)) if *at > self.now => {
                 let at = *at;
                 return self.schedule_at(at, Event::Arrive(id, side));
             }
             None => return,
             _ => {}
         }
-        let (_, body) = end.inbound.pop_front().expect("there is one");
+        let (_, message, body) = end.inbound.pop_front().expect("there is one");
         let (host, link) = (end.host, end.link);
         if self.is_traced {
             trace!(self, "  pi-{host} <- pi-{} {}", self.connections[&id].ends[1 - side].host, short(&body));
         }
-        self.tell(host, move |ring, now| assert!(ring.message(now, link, body), "a ring's message"));
+        match body {
+            // What any node answers, whatever its role.
+            Body::Ping => {
+                let pong = Body::Pong(Some(clock_of(host, self.now)), None);
+                self.send(host, link, message, pong);
+            }
+            Body::Pong(Some(clock), _) => {
+                self.tell(host, move |ring, now| ring.pong(now, link, &message.to_string(), &clock));
+            }
+            body => {
+                self.tell(host, move |ring, now| assert!(ring.message(now, link, body), "a ring's message"))
+            }
+        }
     }
 
     fn closed(&mut self, id: u64, side: usize) {
