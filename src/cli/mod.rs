@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 mod ask;
+mod compare;
 mod config;
 mod demo;
 mod doctor;
@@ -73,6 +74,8 @@ enum Command {
     Doctor(Box<doctor::DoctorArgs>),
     /// Run a whole site in virtual time, with its faults: what would happen, in seconds
     Simulate(Box<simulate::SimulateArgs>),
+    /// Compare polling all at once, polling one after the other, and the ring: in figures and a picture
+    Compare(Box<compare::CompareArgs>),
     /// Run seeds of the simulator, and say which break a rule
     #[command(hide = true)]
     Soak(soak::SoakArgs),
@@ -110,6 +113,7 @@ pub fn main() -> ExitCode {
         Command::Role(args) => role::run(args),
         Command::Doctor(args) => doctor::run(*args),
         Command::Simulate(args) => simulate::run(&args),
+        Command::Compare(args) => compare::run(&args),
         Command::Soak(args) => soak::run_soak(&args),
         Command::Completions(args) => generate::completions(&args),
         Command::Man(args) => generate::man(&args),

@@ -127,7 +127,7 @@ pub(super) struct SimulateArgs {
 }
 
 /// `5ms`, or `1ms..20ms`.
-fn latency(text: &str) -> Result<RangeInclusive<Duration>, String> {
+pub(super) fn latency(text: &str) -> Result<RangeInclusive<Duration>, String> {
     let (from, to) = text.split_once("..").unwrap_or((text, text));
     let (from, to) = (sim::duration(from)?, sim::duration(to)?);
     if from > to { Err(format!("{text:?} ends before it begins")) } else { Ok(from..=to) }

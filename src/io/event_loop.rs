@@ -97,6 +97,8 @@ pub(crate) struct EventLoop {
     /// What strangers' links hold in memory together.
     held_bytes: usize,
     telling: Telling,
+    /// Messages and bytes that nodes were sent; what people were answered does not count.
+    said: (u64, u64),
     accept_again_at: Option<Instant>,
     synced_at: Instant,
     turned_away: u64,
@@ -128,6 +130,7 @@ impl EventLoop {
             reads: 0,
             held_bytes: 0,
             telling: Telling::new(clock::now().mono),
+            said: (0, 0),
             accept_again_at: None,
             synced_at: clock::now().mono,
             turned_away: 0,

@@ -38,6 +38,8 @@ pub(crate) struct Link {
     pub(crate) awaited: u32,
     /// Messages that have come.
     pub(crate) messages: u64,
+    /// Bytes that were queued to be sent, ever.
+    pub(crate) queued_bytes: u64,
     /// What it holds in memory, as the loop has counted it last.
     pub(crate) counted_bytes: usize,
 }
@@ -82,6 +84,7 @@ impl Link {
             is_script: false,
             awaited: 0,
             messages: 0,
+            queued_bytes: 0,
             counted_bytes: 0,
         }
     }
@@ -121,7 +124,9 @@ impl Link {
 
     /// Queues a message; false when too much waits, although the socket was offered it.
     pub(crate) fn queue(&mut self, message: &Message, now: WallTime) -> bool {
+        let before = self.outbound.len();
         wire::encode(message, now, &mut self.outbound);
+        self.queued_bytes += (self.outbound.len() - before) as u64;
         if self.waiting_bytes() > FLUSH_BYTES
             && let Err(why) = self.flush()
         {

@@ -8,7 +8,10 @@ pub(super) fn random(rng: &mut fastrand::Rng) -> Role {
     match rng.u8(0..5) {
         0 => Role::Secondary,
         2 => Role::Standby(standing_by(2, 2)),
-        1 => Role::Ring(RingPart { makes_token: rng.bool(), seed: rng.u64(..), ..super::ring::part() }),
+        1 => {
+            let (sink_rank, makes_token) = (rng.bool().then_some(0), rng.bool());
+            Role::Ring(RingPart { sink_rank, makes_token, seed: rng.u64(..), ..super::ring::part() })
+        }
         _ => Role::Primary(PollConfig { seed: rng.u64(..), ..polling(3) }),
     }
 }

@@ -149,7 +149,12 @@ impl EventLoop {
         };
         let Some(link) = link else { return };
         self.unsent.insert(id);
-        if !link.queue(message, now.wall) {
+        let before = link.queued_bytes;
+        let is_short = link.queue(message, now.wall);
+        if !matches!(message.body, Body::Status(_)) {
+            self.said = (self.said.0 + 1, self.said.1 + (link.queued_bytes - before));
+        }
+        if !is_short {
             let why = format!("does not read what it is sent ({} MiB wait)", OUTBOUND_MAX_BYTES >> 20);
             let line = format!("{}: {why}: its link is closed", link.remote);
             link.lose(why);
@@ -159,7 +164,14 @@ impl EventLoop {
 
     fn complete_status(&self, message: &mut Message, links: usize) {
         let Body::Status(status) = &mut message.body else { return };
-        extend(status, json!({ "links": links, "turned_away": self.turned_away }));
+        let (messages_sent, bytes_sent) = self.said;
+        let more = json!({
+            "links": links,
+            "turned_away": self.turned_away,
+            "messages_sent": messages_sent,
+            "bytes_sent": bytes_sent,
+        });
+        extend(status, more);
         extend(status, self.parts.crew.status());
     }
 

@@ -39,6 +39,19 @@ pub struct SourceStats {
 }
 
 impl Reader {
+    /// How far each journal is held: cheap enough to be asked all the time.
+    pub fn cursors(&self) -> Result<Vec<(JournalId, Seq)>, StoreError> {
+        let doing = "reading the cursors";
+        let mut statement = self.db.prepare_cached("SELECT journal, taken_seq FROM source").doing(doing)?;
+        let mut rows = statement.query([]).doing(doing)?;
+        let mut cursors = Vec::new();
+        while let Some(row) = rows.next().doing(doing)? {
+            let journal = journal_from_sql(&row.get::<_, String>(0).doing(doing)?)?;
+            cursors.push((journal, seq_from_sql(row.get(1).doing(doing)?)?));
+        }
+        Ok(cursors)
+    }
+
     /// What the store holds.
     pub fn stats(&self) -> Result<Stats, StoreError> {
         let doing = "counting what is held";
