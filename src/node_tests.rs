@@ -295,9 +295,10 @@ fn a_link_that_the_primary_drops_is_forgotten() {
 fn it_keeps_the_contract_whatever_comes() {
     for_seeds(200, |seed| {
         let mut rng = fastrand::Rng::with_seed(seed);
-        let mut node = match rng.u8(0..3) {
+        let mut node = match rng.u8(0..4) {
             0 => primary(3),
             1 => standby(2, 2),
+            2 => ring::ring((seed % 2 == 0).then_some(0)),
             _ => node(Role::Secondary),
         };
         for _ in 0..300 {

@@ -78,6 +78,15 @@ impl Roster {
         *self = members.into();
     }
 
+    /// Puts right what the one at this place says of itself.
+    pub fn correct(&mut self, place: usize, who: &Who) {
+        let mut members = self.members.to_vec();
+        if let Some(member) = members.get_mut(place) {
+            member.who = who.clone();
+        }
+        *self = members.into();
+    }
+
     /// Takes one out.
     pub fn remove(&mut self, place: usize) -> Option<Member> {
         let removed = self.members.get(place)?.clone();

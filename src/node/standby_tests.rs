@@ -17,7 +17,7 @@ const WHILE: Duration = Duration::from_secs(20);
 
 #[test]
 fn a_standby_takes_a_dead_sinks_place_and_gives_it_back_and_nothing_is_lost() {
-    for_seeds(20, |seed| {
+    for_seeds(8, |seed| {
         let mut world = World::of_standbys(2, 3, seed);
         world.run_for(WHILE);
         assert!(!world.acts(1) && world.held(1) == 0, "the sink lives");
@@ -47,7 +47,7 @@ fn a_standby_takes_a_dead_sinks_place_and_gives_it_back_and_nothing_is_lost() {
 
 #[test]
 fn two_standbys_collect_in_their_order_and_give_way_in_it() {
-    for_seeds(20, |seed| {
+    for_seeds(8, |seed| {
         let mut world = World::of_standbys(3, 2, seed);
         world.run_for(WHILE);
         world.kill(0);
@@ -85,7 +85,7 @@ fn a_second_standby_that_does_not_reach_the_sink_hears_of_it_from_the_first() {
 
 #[test]
 fn a_standby_apart_from_its_sink_collects_beside_it_and_both_are_exact() {
-    for_seeds(20, |seed| {
+    for_seeds(8, |seed| {
         let mut world = World::of_standbys(2, 3, seed);
         world.run_for(WHILE);
         world.part_two(0, 1);
@@ -104,7 +104,7 @@ fn a_standby_apart_from_its_sink_collects_beside_it_and_both_are_exact() {
 
 #[test]
 fn a_sink_that_comes_and_goes_quickly_moves_nothing_and_slowly_once_each_way() {
-    for_seeds(10, |seed| {
+    for_seeds(3, |seed| {
         let mut world = World::of_standbys(2, 1, seed);
         world.run_for(WHILE);
         for _ in 0..20 {
@@ -146,4 +146,66 @@ fn a_ping_is_answered_with_the_place_in_the_order_of_sinks() {
     let status = node.machine().status(at(node.now()));
     assert_eq!((&status["role"], &status["standby"]["acts"]), (&json!("standby"), &json!(true)));
     assert_eq!(status["polling"]["peers"][0]["address"], "10.0.0.0:7000");
+}
+
+/// What is sent on a link, with its id.
+fn sent_on(outputs: &[Output], link: LinkId) -> Vec<(String, Body)> {
+    let on = |output: &Output| match output {
+        Output::Send(on, message) if *on == link => Some((message.id.clone(), message.body.clone())),
+        _ => None,
+    };
+    outputs.iter().filter_map(on).collect()
+}
+
+fn link_up(node: &mut Watched<Node>, peer: usize, link: LinkId) -> Vec<Output> {
+    tell(node, Input::LinkUp { link, peer: Some(PeerIx(peer)), remote: IpAddr::from([10, 0, 0, 1]) })
+}
+
+fn heard(link: LinkId, id: &str, body: Body) -> Input {
+    let message = Message { id: id.to_owned(), to: None, sender: Some(name("far")), timestamp: None, body };
+    Input::Message { link, message }
+}
+
+/// The peer is connected, shows journal 9, and is polled for what comes after a place.
+fn polled_after(node: &mut Watched<Node>, link: LinkId) -> PollRequest {
+    let outputs = link_up(node, 0, link);
+    let [(re, Body::Poll(_))] = &sent_on(&outputs, link)[..] else { panic!("{outputs:?}") };
+    let journal = JournalId(9);
+    let shown = Readings { re: re.clone(), journal, last: Seq(100), ..piece(Seq::ZERO) };
+    let outputs = tell(node, heard(link, "1", Body::Readings(shown)));
+    match &sent_on(&outputs, link)[..] {
+        [(_, Body::Poll(poll))] => poll.clone(),
+        _ => panic!("{outputs:?}"),
+    }
+}
+
+#[test]
+fn a_turn_begins_with_what_the_last_one_left_in_the_store() {
+    let mut node = standby(1, 1);
+    node.run_until(Instant::ZERO + AFTER);
+    assert_eq!(polled_after(&mut node, LinkId(50)).after, Seq::ZERO);
+
+    // The sink is back, for as long as it takes.
+    let sink = LinkId(60);
+    let acts = Body::Pong(None, Some(SinkPlace { rank: 0, part: SinkPart::Acts }));
+    let mut outputs = link_up(&mut node, 1, sink);
+    let mut seen = Vec::new();
+    for _ in 0..8 {
+        let pings = sent_on(&outputs, sink);
+        seen.append(&mut outputs);
+        for (id, _) in pings {
+            seen.extend(tell(&mut node, heard(sink, &id, acts.clone())));
+        }
+        outputs = node.run_until(node.now() + AFTER / 5);
+    }
+    assert!(seen.contains(&Output::Disconnect(PeerIx(0))), "the polled peer is let go: {seen:?}");
+    let status = node.machine().status(at(node.now()));
+    assert_eq!((&status["standby"]["acts"], &status["polling"]), (&json!(false), &json!(null)));
+
+    // What was on its way to the disk then is durable now.
+    tell(&mut node, Input::Taken { journal: JournalId(9), cursor: Seq(7) });
+    tell(&mut node, Input::LinkDown { link: sink, why: "reset".into() });
+    node.run_until(node.now() + AFTER);
+    let poll = polled_after(&mut node, LinkId(51));
+    assert_eq!((poll.journal, poll.after, poll.taken), (Some(JournalId(9)), Seq(7), Seq(7)));
 }

@@ -83,6 +83,19 @@ impl Client {
         }
     }
 
+    /// Sends an envelope, and waits for the next message with the key `answer`, or an ERROR: answers of a ring name what
+    /// they answer by its ring.
+    pub(crate) fn ask_for(&mut self, key: &str, value: &Json, answer: &str) -> Json {
+        self.send_json(&json!({ "id": "0", "key": key, "value": value }));
+        loop {
+            let message = self.json();
+            assert!(message["key"] != "ERROR", "{message}");
+            if message["key"] == answer {
+                return message;
+            }
+        }
+    }
+
     pub(crate) fn status(&mut self) -> Json {
         self.ask("STATUS", &Json::Null)["value"].take()
     }

@@ -43,8 +43,14 @@ impl Ring {
 
     /// The token is here. What this member held before, or claimed, is dead: it was of a smaller ring.
     pub(super) fn visit(&mut self, now: Now, mut token: Box<Token>) {
-        if let Some(member) = token.place(self.who.id).and_then(|place| token.members.get(place)) {
+        if let Some(place) = token.place(self.who.id)
+            && let Some(member) = token.members.get(place)
+        {
             self.own = self.links.find(&member.address).or(self.own);
+            // Two sinks would take turns for ever where one is taken for somebody who never collects.
+            if member.who != self.who {
+                token.members.correct(place, &self.who);
+            }
         }
         self.visits = (self.visits.0 + 1, token.ring, token.seq);
         self.planted.visited(token.ring, token.seq);

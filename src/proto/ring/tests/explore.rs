@@ -83,6 +83,7 @@ all_of! {
     a_connection_breaks: [Fault::Reset];
     a_connection_vanishes: [Fault::Vanish];
     a_connection_is_held_up: [Fault::Hold];
+    two_hosts_are_cut_off: [Fault::Cut];
 }
 
 #[test]
@@ -94,7 +95,7 @@ fn three_machines_start() {
 /// More than the gate has time for: only so much of it.
 #[test]
 fn some_of_the_longer_faults() {
-    for fault in [Fault::Kill, Fault::PowerOff, Fault::Pause, Fault::Cut] {
+    for fault in [Fault::Kill, Fault::PowerOff, Fault::Pause] {
         holds(&Site::calm(None), &[fault]);
     }
 }
@@ -131,6 +132,6 @@ found! {
     a_skip_that_keeps_the_name: SkipKeepsName by Pause within 300;
     a_token_to_be_passed_on: PassedOnTaken by Pause within 100;
     a_retry_as_a_hop: RetryCountsAsHop by Late within 100;
-    no_claim: NeverClaims by Kill within 3_000;
-    nobody_looks: NeverLooks by Kill within 3_000;
+    no_claim: NeverClaims by Kill within 5_000;
+    nobody_looks: NeverLooks by Kill within 500;
 }

@@ -264,3 +264,14 @@ fn it_keeps_the_contract_whatever_comes() {
         }
     });
 }
+
+#[test]
+fn a_token_that_says_something_else_of_this_member_is_put_right() {
+    let mut ring = machine(RingConfig { sink_rank: Some(0), ..config(3) });
+    let mut lie = token(ring.machine(), 7, 3);
+    let own = ring.machine().who.clone();
+    let place = lie.place(own.id).unwrap();
+    lie.members.correct(place, &Who { node: name("x"), sink_rank: None, ..own.clone() });
+    hear(&mut ring, Body::Token(Box::new(lie)));
+    assert_eq!(ring.machine().members[place].who, own);
+}

@@ -25,8 +25,8 @@ enum Number {
     Other,
 }
 
-/// Takes what `Debug` writes, piece by piece, and keeps what is of consequence. It knows numbers by the last name before
-/// them, and relies on `derive(Debug)` writing names and numbers each as a piece of their own.
+/// Takes what `Debug` writes, piece by piece, and keeps what is of consequence. It knows numbers by the last name
+/// before them, and relies on `derive(Debug)` writing names and numbers each as a piece of their own.
 struct Normal<'a> {
     text: String,
     now: Instant,
