@@ -186,6 +186,8 @@ pub struct Outcome {
     pub average_latency: Latencies,
     /// When each average was known, from the begin of the run, and after how long; by time.
     pub averages: Vec<(Duration, Duration)>,
+    /// The longest that a reading waited for the sink's disk, by the second in which that ended.
+    pub longest_waits: Vec<Duration>,
     /// What became of the readings.
     pub readings: ReadingCount,
     /// Messages by their key.
