@@ -1,5 +1,13 @@
 //! `pisink simulate` and `pisink compare` as people start them: words, numbers, pictures, logs, and exit codes.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::cast_possible_truncation,
+    reason = "a test ends at what it did not expect"
+)]
+
 use std::path::Path;
 
 use serde_json::Value as Json;
