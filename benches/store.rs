@@ -121,6 +121,7 @@ fn main() {
     fill(dir.path(), &batches);
     writing(dir.path(), &batches);
     reading(dir.path());
+    merging(dir.path());
     opening(dir.path());
 }
 
@@ -183,6 +184,21 @@ fn reading(dir: &Path) {
     measure("Reader::stats", 1, || {
         reader.stats().unwrap();
     });
+}
+
+fn merging(from: &Path) {
+    let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let node = NodeName::new("archive").unwrap();
+    let (new_journal, boot, now) = (JournalId(2), BootId(2), WallTime::from_unix_micros(START_US));
+    let params = OpenParams { node, new_journal, boot, now, check: Check::Auto };
+    let mut into = Store::open_to_merge(dir.path(), &params).unwrap().0;
+    let reader = Reader::open(from).unwrap();
+    let count: u64 = reader.stats().unwrap().sources.iter().map(|source| source.readings).sum();
+    for what in ["Store::merge, all new", "Store::merge, all there"] {
+        measure(what, count, || {
+            into.merge(&reader, now, &mut |_| {}).unwrap();
+        });
+    }
 }
 
 fn opening(dir: &Path) {

@@ -216,6 +216,19 @@ impl Ring {
         }
     }
 
+    /// The last round that ended here.
+    pub fn round(&self) -> u64 {
+        self.collector.round()
+    }
+
+    /// Drops every link and every attempt at one: to the others this member is gone. Its last outputs are still to be
+    /// carried out; it is not to be driven any further.
+    pub fn leave(&mut self) {
+        for ix in self.links.all() {
+            self.links.drop(ix);
+        }
+    }
+
     /// When to call [`Ring::handle_timeout`] at the latest, and why.
     pub fn poll_timeout(&self) -> Option<(Instant, &'static str)> {
         let state = match &self.state {

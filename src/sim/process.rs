@@ -223,7 +223,8 @@ impl World<'_> {
                 self.begin_commit(at);
                 Ok(())
             }
-            Output::NoteMark(_) | Output::NoteLink { .. } => Ok(()),
+            // Nobody in this world sends a ROLE; a fault of its own gives another role.
+            Output::NoteMark(_) | Output::NoteLink { .. } | Output::ChangeRole { .. } => Ok(()),
             Output::Report(Report::Ring(report)) => {
                 self.heard(&report);
                 Ok(())

@@ -288,6 +288,10 @@ impl EventLoop {
         self.paused.remove(&id);
         self.unread.remove(&id);
         self.unsent.remove(&id);
+        if link.peer.is_some() && !link.is_connected {
+            // Its name may lead elsewhere by now.
+            self.found.retain(|_, found| found.ip() != link.remote);
+        }
         if let Some(peer) = link.peer
             && self.peers.get(&peer) == Some(&id)
         {

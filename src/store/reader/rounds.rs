@@ -27,9 +27,9 @@ struct Outage {
 type Sink = i64;
 
 impl Reader {
-    /// Whether this node has ever collected: whether it has rounds.
+    /// Whether this node has ever collected: whether it has rounds of its own, and not only those of a merged store.
     pub fn has_rounds(&self) -> Result<bool, StoreError> {
-        let sql = "SELECT EXISTS (SELECT 1 FROM round)";
+        let sql = "SELECT EXISTS (SELECT 1 FROM round WHERE source = (SELECT id FROM source WHERE own = 1))";
         self.db.prepare_cached(sql).doing(DOING)?.query_row([], |row| row.get(0)).doing(DOING)
     }
 

@@ -103,6 +103,8 @@ fn who_answered_the_sink_of_the_other_partition_was_not_down() {
         .map(|r| r.answered)
         .collect();
     assert_eq!(answered, [5, 5, 5, 5, 5, 5, 4, 4, 4, 4]);
+    let has_collected = |dir: &Path| Reader::open(dir).unwrap().has_rounds().unwrap();
+    assert_eq!((has_collected(a.path()), has_collected(all.path())), (true, false));
     // The record itself keeps what each sink saw.
     let rows: i64 = into.db.query_row("SELECT count(*) FROM round_down", [], |row| row.get(0)).unwrap();
     assert_eq!(rows, 8);
