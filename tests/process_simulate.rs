@@ -1,5 +1,13 @@
 //! `pisink simulate` and `pisink compare` as people start them: words, numbers, pictures, logs, and exit codes.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::cast_possible_truncation,
+    reason = "a test ends at what it did not expect"
+)]
+
 use std::path::Path;
 
 use serde_json::Value as Json;
@@ -26,7 +34,9 @@ fn a_site_is_simulated_told_drawn_and_logged_and_one_seed_gives_one_log() {
     };
     let told = run(&one);
     assert_eq!((told.code, told.stderr.as_str()), (Some(0), ""));
-    for words in ["4 nodes in a ring, 1 standing by", "0 lost", "kill 2@5s..8s", "No acknowledged reading", "plot.png"] {
+    for words in
+        ["4 nodes in a ring, 1 standing by", "0 lost", "kill 2@5s..8s", "No acknowledged reading", "plot.png"]
+    {
         assert!(told.stdout.contains(words), "{words}: {}", told.stdout);
     }
     assert!(is_picture(&plot));

@@ -71,7 +71,7 @@ fn table(plan: &Plan, world: &World) -> Vec<String> {
     lines.push(String::new());
     let dies = if plan.is_killed { "is killed" } else { "falls silent" };
     lines.push(format!(
-        "The last two columns: how long a reading waits for the sink's disk at the longest; and when the last node {dies}."
+        "The last two columns: how long a reading waits for the sink's disk at most; and when the last node {dies}."
     ));
     lines
 }

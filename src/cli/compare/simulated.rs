@@ -56,8 +56,8 @@ fn scenario(plan: &Plan, nodes: usize, way: Way) -> Scenario {
     scenario.seed = plan.seed;
     scenario.duration = WARM_UP + plan.time;
     scenario.sampling = Sampling { interval: plan.interval, channels: plan.channels, ..scenario.sampling };
-    scenario.polling.interval = plan.round;
-    scenario.polling.deadline = plan.round;
+    scenario.polling.interval = plan.pace(nodes, way, *plan.latency.end());
+    scenario.polling.deadline = scenario.polling.interval;
     scenario.polling.order = if way == Way::InTurn { PollOrder::InTurn } else { PollOrder::AtOnce };
     scenario.ring.token_hold = plan.round;
     scenario.ring.round_interval = plan.round;

@@ -22,6 +22,14 @@ fn arguments_make_a_plan() {
 }
 
 #[test]
+fn one_after_the_other_is_no_quicker_than_all_answers_together() {
+    let plan = of("--round 100ms").unwrap();
+    assert_eq!(plan.pace(11, Way::InTurn, 20 * MS), 440 * MS);
+    assert_eq!(plan.pace(11, Way::AtOnce, 20 * MS), 100 * MS);
+    assert_eq!(plan.pace(3, Way::InTurn, MS), 100 * MS);
+}
+
+#[test]
 fn what_makes_no_sense_is_refused_with_its_reason() {
     for (line, words) in [
         ("--nodes 1", "2 to 64"),

@@ -50,6 +50,19 @@ pub(super) struct Plan {
     pub(super) seed: u64,
 }
 
+/// What the store of a node that is asked may take to answer.
+const STORE_ANSWERS_WITHIN: Duration = Duration::from_millis(4);
+
+impl Plan {
+    /// How often everybody is asked. One after the other that cannot be more often than all answers together allow, or
+    /// the next is asked before the last has answered.
+    pub(super) fn pace(&self, nodes: usize, way: Way, latency: Duration) -> Duration {
+        let others = u32::try_from(nodes.saturating_sub(1)).unwrap_or(u32::MAX);
+        let all_answers = (2 * latency + STORE_ANSWERS_WITHIN).saturating_mul(others);
+        if way == Way::InTurn { self.round.max(all_answers) } else { self.round }
+    }
+}
+
 /// What one way came to with one number of nodes.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Figures {

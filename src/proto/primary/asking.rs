@@ -18,8 +18,8 @@ pub enum PollOrder {
     #[default]
     AtOnce,
     /// The next one when the last has answered, or when its share of the time until the deadline is over: a round takes
-    /// as long as all answers together, and never is more than one answer on its way. An answer that comes late still
-    /// counts, as long as the round is open.
+    /// as long as all answers together, and no two are on their way, unless one takes longer than its share. An answer
+    /// that comes late still counts, as long as the round is open.
     InTurn,
 }
 

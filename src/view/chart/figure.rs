@@ -82,8 +82,7 @@ pub(super) fn surround_with<C: Canvas>(
 ) -> Result<Frame, plotters::drawing::DrawingAreaErrorKind<C::ErrorType>> {
     let room = head(sheet, title, names, others)?;
     let lines = notes.iter().flat_map(|note| {
-        let words: Vec<String> =
-            note.split_inclusive(' ').take(NOTE_WORDS_MAX).map(str::to_owned).collect();
+        let words: Vec<String> = note.split_inclusive(' ').take(NOTE_WORDS_MAX).map(str::to_owned).collect();
         let mut lines = wrapped(&words, room.width(), |text| sheet.scale().text_width(text, SMALL_PX));
         lines.truncate(NOTE_LINES_MAX);
         lines
