@@ -339,6 +339,17 @@ impl Node {
         Message { id, to: None, sender: Some(self.name.clone()), timestamp: None, body }
     }
 
+    /// Breaks one rule.
+    #[cfg(any(test, feature = "planted"))]
+    pub(crate) fn plant(&mut self, defect: crate::proto::defect::Defect) {
+        self.secondary.plant(defect);
+        match &mut self.duty {
+            Duty::Primary(primary) => primary.plant(defect),
+            Duty::Ring(ring) => ring.plant(defect),
+            Duty::Secondary | Duty::Standby(_) => {}
+        }
+    }
+
     /// The machine of the role ring, while it has that role.
     pub(crate) fn ring(&self) -> Option<&Ring> {
         match &self.duty {

@@ -1,6 +1,6 @@
 //! `pisink demo`: the main job on one machine, with everything that goes wrong in the field: three nodes as processes
-//! of their own, a chip that burns out, a node that is killed and comes back; then the same nodes as a ring, which heals
-//! when one is killed; and the count at the end.
+//! of their own, a chip that burns out, a node that is killed and comes back; then the same nodes as a ring, which
+//! heals when one is killed; and the count at the end.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

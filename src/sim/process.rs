@@ -3,14 +3,16 @@
 use std::collections::BTreeMap;
 
 use super::check::{Broken, Invariant, hold};
+use super::fault::HostIx;
 use super::host::Running;
 use super::log::{short_input, short_output};
 use super::scenario::SimRole;
 use super::world::{Command, Event, World};
 use crate::model::{BootId, RingId, Seq};
-use crate::node::{Input, Node, NodeConfig, Output, PollConfig, Report, RingPart, Role};
+use crate::node::{Input, Node, NodeConfig, Output, PollConfig, Report, RingPart, Role, StandbyPart};
 use crate::proto::RingReport;
 use crate::proto::contract::Watched;
+use crate::proto::defect::Defect;
 
 /// Time-outs of one machine in a second: more is a machine that spins. A ring that is loaded has none, an idle one at
 /// most a thousand.
@@ -43,9 +45,7 @@ impl World<'_> {
             role: self.role(at),
         };
         self.log(format_args!("{} starts life {life}: journal {journal} through {last}", config.name));
-        let node = Watched::begun(Node::new(config, now), now);
-        #[cfg(test)]
-        let node = self.planted.plant(node);
+        let node = Watched::begun(self.planted_in(Node::new(config, now)), now);
         let running = Running {
             node,
             links: BTreeMap::new(),
@@ -59,6 +59,21 @@ impl World<'_> {
         self.after_drive(at)
     }
 
+    /// A node with the defect of this world.
+    #[cfg(any(test, feature = "planted"))]
+    fn planted_in(&self, mut node: Node) -> Node {
+        if let Some(defect) = self.planted.defect {
+            node.plant(defect);
+        }
+        node
+    }
+
+    /// No program has a defect.
+    #[cfg(not(any(test, feature = "planted")))]
+    fn planted_in(&self, node: Node) -> Node {
+        node
+    }
+
     fn role(&self, at: usize) -> Role {
         let (scenario, Some(host)) = (self.scenario, self.hosts.get(at)) else { return Role::Secondary };
         let known = |&(peer, way): &(usize, bool)| {
@@ -69,16 +84,23 @@ impl World<'_> {
         let cursors = host.disk.taken.iter().map(|(journal, held)| (*journal, Seq(*held))).collect();
         let seed = self.life_seed(at);
         match scenario.role {
-            SimRole::Primary if at >= scenario.sinks => Role::Secondary,
-            SimRole::Primary => Role::Primary(PollConfig {
-                peers: host.peers.iter().map(known).collect(),
-                cursors,
-                poll_interval: scenario.polling.interval,
-                deadline: scenario.polling.deadline,
-                order: scenario.polling.order,
-                last_round: host.disk.round,
-                seed,
-            }),
+            SimRole::Primary if !scenario.collects(HostIx(at)) => Role::Secondary,
+            SimRole::Primary => {
+                let poll = PollConfig {
+                    peers: host.peers.iter().map(known).collect(),
+                    cursors,
+                    poll_interval: scenario.polling.interval,
+                    deadline: scenario.polling.deadline,
+                    order: scenario.polling.order,
+                    last_round: host.disk.round,
+                    seed,
+                };
+                if at < scenario.sinks {
+                    return Role::Primary(poll);
+                }
+                let before = (0..at).map(|host| known(&(host, false))).collect();
+                Role::Standby(StandbyPart { poll, before, standby_after: scenario.ring.standby_after })
+            }
             SimRole::Ring => Role::Ring(RingPart {
                 peers: host.peers.iter().map(known).collect(),
                 cursors,
@@ -96,8 +118,7 @@ impl World<'_> {
     /// No two lives have one seed.
     fn life_seed(&self, at: usize) -> u64 {
         let life = self.hosts.get(at).map_or(0, |host| u64::from(host.life));
-        #[cfg(test)]
-        let life = if self.planted.keeps_life() { 1 } else { life };
+        let life = if self.planted.is(Defect::LifeKept) { 1 } else { life };
         let number = (at as u64) << 32 | life;
         self.scenario.seed.wrapping_add(number.wrapping_mul(LIFE_SEED_STEP))
     }
