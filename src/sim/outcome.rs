@@ -30,6 +30,10 @@ pub trait Observer {
     fn rings(&mut self, at: Duration, rings: &[Vec<HostIx>]) {
         let _ = (at, rings);
     }
+    /// A sink records where the clock of another host met its own, and how far at most they are from one moment.
+    fn met(&mut self, at: Duration, sink: HostIx, other: HostIx, error: Duration) {
+        let _ = (at, sink, other, error);
+    }
     /// The fault with this number in the scenario begins or ends.
     fn fault(&mut self, at: Duration, number: usize, begins: bool) {
         let _ = (at, number, begins);

@@ -1,6 +1,7 @@
 //! Processes: how they begin and end, what they are told, and how what they want is carried out.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::check::{Broken, Invariant, hold};
 use super::fault::HostIx;
@@ -8,7 +9,7 @@ use super::host::Running;
 use super::log::{short_input, short_output};
 use super::scenario::SimRole;
 use super::world::{Command, Event, World};
-use crate::model::{BootId, RingId, Seq};
+use crate::model::{BootId, ClockLink, Instant, JournalId, RingId, Seq};
 use crate::node::{Input, Node, NodeConfig, Output, PollConfig, Report, RingPart, Role, StandbyPart};
 use crate::proto::RingReport;
 use crate::proto::contract::Watched;
@@ -17,6 +18,11 @@ use crate::proto::defect::Defect;
 /// Time-outs of one machine in a second: more is a machine that spins. A ring that is loaded has none, an idle one at
 /// most a thousand.
 const TIMEOUTS_PER_S_MAX: u32 = 2_500;
+
+/// Clocks are read in whole microseconds.
+const CLOCK_ROUNDING: Duration = Duration::from_micros(5);
+/// An exchange of clocks takes no longer: a poll without an answer for so long is given up.
+const EXCHANGE_MAX: Duration = Duration::from_secs(5);
 
 /// Bits of a life's seed that say which life it is.
 const LIFE_SEED_STEP: u64 = 0x9e37_79b9_7f4a_7c15;
@@ -244,14 +250,33 @@ impl World<'_> {
                 self.begin_commit(at);
                 Ok(())
             }
+            Output::NoteLink { journal, link, .. } => self.met(at, journal, link),
             // Nobody in this world sends a ROLE; a fault of its own gives another role.
-            Output::NoteMark(_) | Output::NoteLink { .. } | Output::ChangeRole { .. } => Ok(()),
+            Output::NoteMark(_) | Output::ChangeRole { .. } => Ok(()),
             Output::Report(Report::Ring(report)) => {
                 self.heard(&report);
                 Ok(())
             }
             Output::Report(_) => Ok(()),
         }
+    }
+
+    /// Two clocks have met, or so a node says.
+    fn met(&mut self, at: usize, journal: JournalId, link: ClockLink) -> Result<(), Broken> {
+        let Some(&of) = self.homes.get(&journal) else { return Ok(()) };
+        let (Some(host), Some(other)) = (self.hosts.get(at), self.hosts.get(of)) else { return Ok(()) };
+        self.observer.met(self.now.saturating_since(Instant::ZERO), HostIx(at), HostIx(of), link.error);
+        if link.boot != BootId(u128::from(other.boot)) {
+            return Ok(());
+        }
+        let there = other.clock.now(host.clock.when(link.here)).mono;
+        let apart = there.saturating_since(link.mono).max(link.mono.saturating_since(there));
+        // Clocks that go at different rates part while an exchange takes its time; the meeting says nothing of that.
+        let parted = EXCHANGE_MAX.mul_f64(2e-6 * f64::from(self.scenario.clocks.drift_max_ppm));
+        hold(Invariant::ClocksMeet, apart <= link.error + parted + CLOCK_ROUNDING, || {
+            let (one, two) = (&host.name, &other.name);
+            format!("{two} and {one} are {apart:?} apart where they are said to meet within {:?}", link.error)
+        })
     }
 
     fn heard(&mut self, report: &RingReport) {
@@ -271,7 +296,7 @@ impl World<'_> {
     /// The process hears it as soon as it can.
     pub(super) fn tell_soon(&mut self, at: usize, input: Input) {
         let life = self.hosts.get(at).map_or(0, |host| host.life);
-        self.schedule(std::time::Duration::ZERO, Event::Tell(at, life, Box::new(input)));
+        self.schedule(Duration::ZERO, Event::Tell(at, life, Box::new(input)));
     }
 }
 

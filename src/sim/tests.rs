@@ -7,6 +7,7 @@ use super::*;
 use crate::proto::contract::for_seeds;
 
 mod calm;
+mod dates;
 mod defects;
 
 fn log_of(scenario: &Scenario) -> Vec<u8> {

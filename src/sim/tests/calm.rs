@@ -144,6 +144,84 @@ fn a_disk_that_gives_nothing_does_not_make_the_token_spin() {
     assert!(outcome.ring.hops <= 2_500, "{} hops", outcome.ring.hops);
 }
 
+#[test]
+fn who_starts_with_the_token_makes_the_ring() {
+    let mut scenario = ring(7, "");
+    scenario.ring.makes_token = Some(HostIx(3));
+    let log = String::from_utf8(log_of(&scenario)).unwrap();
+    let first = log.lines().find(|line| line.contains("asking the others")).unwrap();
+    assert!(first.contains("pi-3 -> "), "{first}");
+}
+
+#[test]
+fn without_a_sink_readings_wait_in_their_journals() {
+    let scenario = Scenario { sinks: 1, ..ring(3, "power sink@350ms") };
+    let outcome = outcome(&scenario, None);
+    assert!(outcome.ring.hops > 500 && outcome.readings.waiting >= 4 * 29, "{}", outcome.summary());
+}
+
+#[test]
+fn a_loaded_token_does_not_rest() {
+    let mut scenario = Scenario { duration: 5 * SECOND, ..ring(5, "") };
+    scenario.sampling.backlog = 20_000;
+    let outcome = outcome(&scenario, None);
+    // It is more than twenty tokens may carry.
+    assert!(outcome.virtual_time < 7 * SECOND, "{}", outcome.summary());
+}
+
+#[test]
+fn two_links_a_node_are_enough_in_the_steady_state() {
+    let scenario = Scenario { duration: 60 * SECOND, ..Scenario::calm(SimRole::Ring, 8) };
+    for (most, mean) in outcome(&scenario, None).links {
+        assert!(mean > 1.8 && mean < 2.4, "{most} at most, {mean} on average");
+    }
+}
+
+#[test]
+fn a_ring_of_sixty_four_goes_round() {
+    let mut scenario = Scenario { duration: 10 * SECOND, ..Scenario::calm(SimRole::Ring, 64) };
+    scenario.sampling.interval = 20 * SECOND;
+    let outcome = outcome(&scenario, None);
+    assert!(outcome.formed_after.unwrap() < 10 * SECOND, "{}", outcome.summary());
+}
+
+/// How many readings of each journal the sink was given.
+#[derive(Default)]
+struct Takes {
+    counts: std::collections::BTreeMap<String, u64>,
+    sum: u64,
+}
+
+impl Observer for Takes {
+    fn wants_lines(&self) -> bool {
+        self.sum < 100_000
+    }
+    fn line(&mut self, _: Duration, text: &str) {
+        // As in "sink -> take journal 731c9099bb5307a7 after 12: 13..=20 of 40".
+        let Some(rest) = text.strip_prefix("sink -> take journal ").filter(|_| self.sum < 100_000) else {
+            return;
+        };
+        let words: Vec<&str> = rest.split(' ').collect();
+        let (from, through) = words[3].split_once("..=").unwrap();
+        let count = through.parse::<u64>().unwrap() + 1 - from.parse::<u64>().unwrap();
+        *self.counts.entry(words[0].to_owned()).or_default() += count;
+        self.sum += count;
+    }
+}
+
+#[test]
+fn no_member_fills_the_token_so_that_another_starves() {
+    for_seeds(2, |seed| {
+        let mut scenario = Scenario { duration: 2 * SECOND, ..ring(seed, "") };
+        scenario.sampling.backlog = 50_000;
+        let mut takes = Takes::default();
+        run(&scenario, &mut takes).unwrap();
+        let counts = takes.counts.values().copied();
+        let (least, most) = (counts.clone().min().unwrap(), counts.max().unwrap());
+        assert!(takes.counts.len() == 4 && most < 10 * least, "{:?}", takes.counts);
+    });
+}
+
 /// A sink that finds a backlog asks for it piece after piece, not one a round.
 pub(super) fn a_backlog_comes_at_once(seed: u64, defect: Option<Defect>) {
     let mut scenario = Scenario { seed, duration: 5 * SECOND, ..Scenario::calm(SimRole::Primary, 4) };
