@@ -34,9 +34,13 @@ fn a_site_is_simulated_told_drawn_and_logged_and_one_seed_gives_one_log() {
     };
     let told = run(&one);
     assert_eq!((told.code, told.stderr.as_str()), (Some(0), ""));
-    for words in
-        ["4 nodes in a ring, 1 standing by", "0 lost", "kill 2@5s..8s", "No acknowledged reading", "plot.png"]
-    {
+    for words in [
+        "4 nodes in a ring (1 standing by)",
+        "0 lost",
+        "kill 2@5s..8s",
+        "No acknowledged reading",
+        "plot.png",
+    ] {
         assert!(told.stdout.contains(words), "{words}: {}", told.stdout);
     }
     assert!(is_picture(&plot));

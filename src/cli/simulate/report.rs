@@ -22,7 +22,7 @@ impl Report<'_> {
     pub(super) fn title(&self) -> String {
         let Scenario { nodes, role, seed, sinks, .. } = self.scenario;
         let way = match (role, self.scenario.polling.order) {
-            (SimRole::Ring, _) if *sinks > 1 => format!("in a ring, {} standing by for the sink", sinks - 1),
+            (SimRole::Ring, _) if *sinks > 1 => format!("in a ring ({} standing by)", sinks - 1),
             (SimRole::Ring, _) => "in a ring".to_owned(),
             (SimRole::Primary, PollOrder::AtOnce) => "polled all at once".to_owned(),
             (SimRole::Primary, PollOrder::InTurn) => "polled one after the other".to_owned(),
