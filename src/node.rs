@@ -340,7 +340,7 @@ impl Node {
     }
 
     /// Breaks one rule.
-    #[cfg(any(test, feature = "planted"))]
+    #[cfg(test)]
     pub(crate) fn plant(&mut self, defect: crate::proto::defect::Defect) {
         self.secondary.plant(defect);
         match &mut self.duty {

@@ -1,8 +1,5 @@
-//! The node as a whole: what it answers, what it bounds, and (in `world`) what several of them keep among themselves.
-//! A seed that fails is printed; `PISINK_SEED=n cargo nextest run no_acknowledged --no-capture` runs it again and
-//! tells every step, `PISINK_SEEDS=n` runs so many and says how many fail.
+//! The node as a whole: what it answers, and what it bounds. What several of them keep among themselves is in `sim`.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use core::net::IpAddr;
@@ -21,12 +18,8 @@ mod ring;
 mod roles;
 #[path = "node/standby_tests.rs"]
 mod standby_sink;
-#[path = "node/world_tests.rs"]
-mod world;
 #[path = "node/world_clock_tests.rs"]
 mod world_clock;
-
-use world::World;
 
 fn name(text: &str) -> NodeName {
     NodeName::new(text).unwrap()
@@ -389,24 +382,4 @@ fn random_input(rng: &mut fastrand::Rng, link: LinkId) -> Input {
             Input::Message { link, message }
         }
     }
-}
-
-/// Worlds that one run of the tests looks at.
-const WORLDS: u64 = 300;
-
-#[test]
-fn no_acknowledged_reading_is_ever_missing_and_in_the_end_none_at_all() {
-    for_seeds(WORLDS, |seed| World::new(seed).run_to_the_end());
-}
-
-#[test]
-fn one_seed_gives_one_run() {
-    let fingerprint = |seed| {
-        let mut world = World::new(seed);
-        world.run_to_the_end();
-        world.fingerprint
-    };
-    let runs: BTreeSet<u64> = (1..6).map(fingerprint).collect();
-    assert_eq!(runs.len(), 5);
-    assert_eq!((1..6).map(fingerprint).collect::<BTreeSet<u64>>(), runs);
 }

@@ -1,6 +1,5 @@
-//! Planted defects: each breaks one rule of a protocol, so that the tests can show that they would notice. Only
-//! tests, and a build with the feature `planted`, can switch one on; in a program the question is always answered no,
-//! and costs nothing.
+//! Planted defects: each breaks one rule of a protocol, so that the tests can show that they would notice. Only tests
+//! can switch one on; in a program the question is always answered no, and costs nothing.
 
 /// One rule that is broken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,7 +67,7 @@ pub(crate) enum Defect {
 }
 
 /// The defect of one machine, if it has one.
-#[cfg(any(test, feature = "planted"))]
+#[cfg(test)]
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Planted {
     pub(crate) defect: Option<Defect>,
@@ -78,19 +77,19 @@ pub(crate) struct Planted {
 }
 
 /// No program has a defect.
-#[cfg(not(any(test, feature = "planted")))]
+#[cfg(not(test))]
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Planted {}
 
 impl Planted {
     /// Whether the machine has this defect.
-    #[cfg(any(test, feature = "planted"))]
+    #[cfg(test)]
     pub(crate) fn is(&self, defect: Defect) -> bool {
         self.defect == Some(defect)
     }
 
     /// Whether the machine has this defect.
-    #[cfg(not(any(test, feature = "planted")))]
+    #[cfg(not(test))]
     #[expect(clippy::unused_self, reason = "asked of machines, which in a build for tests may have one")]
     pub(crate) fn is(&self, _: Defect) -> bool {
         false
@@ -100,7 +99,7 @@ impl Planted {
 /// Machines that may have a defect.
 macro_rules! plantable {
     ($($machine:ty),*) => {$(
-        #[cfg(any(test, feature = "planted"))]
+        #[cfg(test)]
         impl $machine {
             /// Breaks one rule.
             pub(crate) fn plant(&mut self, defect: Defect) {

@@ -1,27 +1,5 @@
 //! What can go wrong, when, and the text for it, which is read back as it is written: for the command line, for the
 //! log, and for the smallest list of faults that still breaks something.
-//!
-//! | text | what happens |
-//! | --- | --- |
-//! | `kill sink@60s..90s` | the process of the sink dies and is started again; its kernel tells the others |
-//! | `power 2@60s` | host 2 loses its power for good; nobody is told |
-//! | `flash 2@60s..70s` | host 2 gets a new card, and comes back with a new journal |
-//! | `pause 3@10s..12s` | the process on host 3 stands still |
-//! | `partition 1,2\|3,4@10s..40s` | the groups cannot reach one another; who is not named is with the first |
-//! | `cut 1,2@10s..40s` | these two cannot reach one another, all others can |
-//! | `oneway 1>2@10s..40s` | what host 1 sends does not come to host 2 |
-//! | `loss 5%@10s..40s` | of what is sent, so much is lost and sent again |
-//! | `slow 20000@10s..40s` | no link carries more than so many bytes a second |
-//! | `break 1,2@10s` | a link between the two breaks, wherever it is in a message; both hear of it |
-//! | `vanish any@10s` | a link, whichever the seed picks, breaks, and neither end hears of it |
-//! | `stall any@10s..14s` | a link carries nothing, and later everything |
-//! | `full sink@10s..40s` | the disk of the sink takes nothing |
-//! | `slowdisk 1@10s..40s` | the disk of host 1 takes seconds for what it does |
-//! | `unreadable 1@10s..40s` | the journal of host 1 cannot be read |
-//! | `step 1 -3600s@10s` | the wall clock of host 1 is set back by an hour |
-//! | `retain 1@10s` | host 1 drops the readings that all its consumers have |
-//! | `overflow 1@10s` | host 1 drops readings that nobody may have |
-//! | `guest 1@10s..12s` | a script connects to host 1 and says this and that |
 
 use std::fmt;
 use std::str::FromStr;
@@ -45,7 +23,29 @@ pub enum LinkPick {
     Between(HostIx, HostIx),
 }
 
-/// One thing that goes wrong. See the [module](self) for the words.
+/// One thing that goes wrong, and its words (with a time, those of a [`PlannedFault`]):
+///
+/// | text | what happens |
+/// | --- | --- |
+/// | `kill sink@60s..90s` | the process of the sink dies and is started again; its kernel tells the others |
+/// | `power 2@60s` | host 2 loses its power for good; nobody is told |
+/// | `flash 2@60s..70s` | host 2 gets a new card, and comes back with a new journal |
+/// | `pause 3@10s..12s` | the process on host 3 stands still |
+/// | `partition 1,2\|3,4@10s..40s` | the groups cannot reach one another; who is not named is with the first |
+/// | `cut 1,2@10s..40s` | these two cannot reach one another, all others can |
+/// | `oneway 1>2@10s..40s` | what host 1 sends does not come to host 2 |
+/// | `loss 5%@10s..40s` | of what is sent, so much is lost and sent again |
+/// | `slow 20000@10s..40s` | no link carries more than so many bytes a second |
+/// | `break 1,2@10s` | a link between the two breaks, wherever it is in a message; both hear of it |
+/// | `vanish any@10s` | a link, whichever the seed picks, breaks, and neither end hears of it |
+/// | `stall any@10s..14s` | a link carries nothing, and later everything |
+/// | `full sink@10s..40s` | the disk of the sink takes nothing |
+/// | `slowdisk 1@10s..40s` | the disk of host 1 takes seconds for what it does |
+/// | `unreadable 1@10s..40s` | the journal of host 1 cannot be read |
+/// | `step 1 -3600s@10s` | the wall clock of host 1 is set back by an hour |
+/// | `retain 1@10s` | host 1 drops the readings that all its consumers have |
+/// | `overflow 1@10s` | host 1 drops readings that nobody may have |
+/// | `guest 1@10s..12s` | a script connects to host 1 and says this and that |
 #[derive(Clone, Debug, PartialEq)]
 pub enum Fault {
     /// The process dies, with all that it had not written; its kernel says so to whoever asks.

@@ -70,7 +70,7 @@ pub fn run(scenario: &Scenario, observer: &mut dyn Observer) -> Result<Outcome, 
 }
 
 /// [`run`], with a defect in every node.
-#[cfg(any(test, feature = "planted"))]
+#[cfg(test)]
 pub(crate) fn run_planted(
     scenario: &Scenario,
     defect: crate::proto::defect::Defect,

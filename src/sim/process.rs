@@ -66,7 +66,7 @@ impl World<'_> {
     }
 
     /// A node with the defect of this world.
-    #[cfg(any(test, feature = "planted"))]
+    #[cfg(test)]
     fn planted_in(&self, mut node: Node) -> Node {
         if let Some(defect) = self.planted.defect {
             node.plant(defect);
@@ -75,7 +75,7 @@ impl World<'_> {
     }
 
     /// No program has a defect.
-    #[cfg(not(any(test, feature = "planted")))]
+    #[cfg(not(test))]
     fn planted_in(&self, node: Node) -> Node {
         node
     }

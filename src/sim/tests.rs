@@ -9,6 +9,7 @@ use crate::proto::contract::for_seeds;
 mod calm;
 mod dates;
 mod defects;
+mod standby;
 
 fn log_of(scenario: &Scenario) -> Vec<u8> {
     let mut log = LogTo::new(Vec::new());
