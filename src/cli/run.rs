@@ -129,8 +129,8 @@ pub(super) struct RunArgs {
     #[arg(long, env = "PISINK_TOKEN", value_name = "HOST:PORT", num_args = 0..=1, default_missing_value = "true")]
     token: Option<Which>,
 
-    /// How long the token takes for a rotation when nobody has anything for it (ring): longer costs less, shorter
-    /// brings a reading sooner [default: 100ms]
+    /// How often the token goes round while there is little to carry (ring): longer costs less, shorter brings a
+    /// reading sooner [default: 250ms]
     #[arg(long, env = "PISINK_TOKEN_HOLD", value_name = "DURATION")]
     token_hold: Option<String>,
 

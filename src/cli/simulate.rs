@@ -109,7 +109,7 @@ pub(super) struct SimulateArgs {
     #[arg(long, default_value = "1s", value_parser = parse::duration, value_name = "DURATION")]
     round_interval: Duration,
 
-    /// How long an idle token takes for a rotation (ring) [default: 100ms]
+    /// How often the token goes round while there is little to carry (ring) [default: 250ms]
     #[arg(long, value_parser = parse::duration, value_name = "DURATION")]
     token_hold: Option<Duration>,
 

@@ -64,7 +64,7 @@ pub enum RoleSettings {
         sink_rank: Option<u8>,
         /// Makes the token at once instead of waiting for one.
         makes_token: bool,
-        /// How long an idle token takes for a rotation.
+        /// From one rotation with little to carry to the next.
         token_hold: Duration,
         /// Least time from one round to the next.
         round_interval: Duration,

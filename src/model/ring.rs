@@ -163,7 +163,7 @@ pub struct Token {
     pub to: MemberId,
     /// Whoever gets it shall pass it on to `to`: the sender cannot reach it.
     pub pass_on: bool,
-    /// `seq` when it last carried something or somebody had something to say: after a whole rotation it may rest.
+    /// `seq` when somebody last had much for it, or members changed: a whole rotation later it may rest.
     pub busy: u64,
     /// All members, in the order of their turns.
     pub members: Roster,

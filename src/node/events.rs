@@ -106,7 +106,7 @@ pub struct RingPart {
     pub sink_rank: Option<u8>,
     /// Makes the token at once instead of waiting for one.
     pub makes_token: bool,
-    /// How long an idle token takes for a rotation.
+    /// From one rotation with little to carry to the next.
     pub token_hold: Duration,
     /// Least time between two rounds.
     pub round_interval: Duration,

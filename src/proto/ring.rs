@@ -90,6 +90,8 @@ pub struct Ring {
     acting: Option<JournalId>,
     rotations: VecDeque<Duration>,
     visited_at: Option<Instant>,
+    /// When the token last left here.
+    rotation_began_at: Option<Instant>,
     hops: Hops,
     relays: Relays,
     gap: Gap,
@@ -130,6 +132,7 @@ impl Ring {
             acting: None,
             rotations: VecDeque::new(),
             visited_at: None,
+            rotation_began_at: None,
             hops: Hops::default(),
             relays: Relays::default(),
             cargo: Cargo::new(config.last),

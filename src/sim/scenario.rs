@@ -83,7 +83,7 @@ pub struct Polling {
 /// How a ring goes round.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RingSettings {
-    /// How long an idle token takes for a rotation.
+    /// From one rotation with little to carry to the next.
     pub token_hold: Duration,
     /// Least time between two rounds.
     pub round_interval: Duration,
@@ -210,7 +210,7 @@ impl Scenario {
                 order: PollOrder::AtOnce,
             },
             ring: RingSettings {
-                token_hold: ms(100),
+                token_hold: ms(250),
                 round_interval: Duration::from_secs(1),
                 standby_after: Duration::from_secs(5),
                 makes_token: None,

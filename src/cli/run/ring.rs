@@ -13,8 +13,8 @@ use crate::cli::Usage;
 use crate::cli::config::FileConfig;
 use crate::io::{RoleSettings, Settings};
 
-/// How long an idle token takes for a rotation, unless told otherwise.
-const TOKEN_HOLD: Duration = Duration::from_millis(100);
+/// From one rotation with little to carry to the next, unless told otherwise.
+const TOKEN_HOLD: Duration = Duration::from_millis(250);
 /// From one round to the next, unless told otherwise.
 const ROUND_INTERVAL: Duration = Duration::from_secs(1);
 /// How long a standby waits for the sink, unless told otherwise.

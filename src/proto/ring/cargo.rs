@@ -12,6 +12,8 @@ use crate::proto::defect::{Defect, Planted};
 const READ_AGAIN: Duration = Duration::from_secs(1);
 /// What one reading is taken to need before any was seen, in bytes of JSON.
 const READING_FIRST_BYTES: usize = 128;
+/// Who brings more than this at once, some eighty readings, will soon have more: the token does not rest.
+const MUCH_BYTES: usize = 8 * 1024;
 /// Most bytes that are read ahead.
 const AHEAD_MAX_BYTES: usize = TOKEN_MAX_BYTES;
 
@@ -98,7 +100,7 @@ impl Cargo {
         }
         // What the store is still to read does not keep the token from resting: a slow disk must not make it spin.
         let is_more = !self.ahead.is_empty() && cursor.max > 0;
-        if bytes > 0 || is_more {
+        if bytes > MUCH_BYTES || is_more {
             token.busy = token.seq;
         }
         if planted.is(Defect::RestForgotten) && bytes > 0 {

@@ -114,7 +114,6 @@ impl Ring {
             let is_asked = self.collector.asked.contains(&piece.journal) && piece.through > piece.after;
             if is_asked && (follows || self.planted.is(Defect::AnyPieceTaken)) {
                 journals.receive(piece.journal, piece.through);
-                token.busy = token.seq;
                 self.links.outputs.push_back(RingOutput::Take(piece));
             }
         }

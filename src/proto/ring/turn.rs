@@ -8,9 +8,7 @@ use crate::proto::LinkId;
 
 /// Rotations that are remembered.
 const ROTATIONS_MAX: usize = 8;
-/// A member that is alone looks at its token no more often than this.
-const ALONE_LEAST: Duration = Duration::from_millis(5);
-/// The token is held at least this long where it is held at all.
+/// Rotations that have little to carry begin at least this long apart, whatever the settings say.
 pub(super) const HOLD_LEAST: Duration = Duration::from_millis(1);
 
 impl Ring {
@@ -70,21 +68,31 @@ impl Ring {
         }
         self.acting = token.sink;
         self.adopt(&token);
-        let members = u64::try_from(token.members.len()).unwrap_or(u64::MAX);
-        let is_idle = token.seq.saturating_sub(token.busy) >= members;
-        if is_idle || members <= 1 {
-            let share = self.token_hold / u32::try_from(members.max(1)).unwrap_or(u32::MAX);
-            let hold = if is_idle { share.max(HOLD_LEAST) } else { ALONE_LEAST };
-            self.state = State::Holding { token, until: now.mono + hold };
-        } else {
-            self.hand_on(now, token, 0);
+        match self.rest(&token) {
+            Some(until) if until > now.mono => self.state = State::Holding { token, until },
+            _ => self.begin_rotation(now, token),
         }
+    }
+
+    /// Until when the token rests here. It does so in one place only, and not when somebody has much for it.
+    fn rest(&self, token: &Token) -> Option<Instant> {
+        let sink = token.members.iter().find(|member| Some(member.who.id.journal) == token.sink);
+        let place = sink.or(token.members.first())?;
+        let members = u64::try_from(token.members.len()).unwrap_or(u64::MAX);
+        let is_wanted = members > 1 && token.seq.saturating_sub(token.busy) < members;
+        let rests = place.who.id == self.who.id && !is_wanted;
+        self.rotation_began_at.filter(|_| rests).map(|began| began + self.token_hold)
+    }
+
+    fn begin_rotation(&mut self, now: Now, token: Box<Token>) {
+        self.rotation_began_at = Some(now.mono);
+        self.hand_on(now, token, 0);
     }
 
     /// The token was held long enough.
     pub(super) fn let_go(&mut self, now: Now) {
         if let State::Holding { token, .. } = self.take_state(now.mono) {
-            self.hand_on(now, token, 0);
+            self.begin_rotation(now, token);
         }
     }
 
@@ -96,7 +104,7 @@ impl Ring {
         if let State::Holding { mut token, .. } = self.take_state(now.mono) {
             self.admit(now.mono, &mut token);
             self.load(&mut token);
-            self.hand_on(now, token, 0);
+            self.begin_rotation(now, token);
         }
     }
 
