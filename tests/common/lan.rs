@@ -1,6 +1,7 @@
 //! Hosts with a network of their own: each is a name space with one cable, and all cables end in one switch, a bridge
 //! in a name space too. Cables are pulled and groups of hosts kept apart as on a site, and nobody outside sees any of
-//! it. All of it is gone with the processes that hold the name spaces; those end with the test, however it ends.
+//! it. Nothing is left of it when its processes have ended: the nodes, and the holders of the name spaces, which end
+//! with the test, however it ends.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
