@@ -16,6 +16,7 @@ use crate::wire::{KNOWN_KEYS, WireError, open_piece, seal_piece};
 mod duty;
 mod events;
 mod guests;
+mod roles;
 mod standby;
 
 use duty::{Duty, DutyOutput};
@@ -49,10 +50,8 @@ pub struct Node {
 impl Node {
     /// Begins at `now`.
     pub fn new(config: NodeConfig, now: Now) -> Self {
-        let mut config = config;
-        let role = std::mem::replace(&mut config.role, Role::Secondary);
-        let duty = Duty::new(&config, role, now.mono);
-        let NodeConfig { name, journal, boot, synced, last, consumers, .. } = config;
+        let NodeConfig { name, journal, boot, synced, last, consumers, role } = config;
+        let duty = Duty::new(name.clone(), (journal, last), role, now.mono);
         let mut clock = OwnClock::new(boot);
         clock.set_synced(synced);
         let mut node = Self {
@@ -106,6 +105,8 @@ impl Node {
             Input::ClockSynced(_) => {}
             Input::Taken { journal, cursor } => self.duty.taken(now, journal, cursor),
             Input::Refused { journal } => self.duty.refused(journal),
+            Input::Become(role) => self.take_up(now, *role),
+            Input::OrderAnswered { link, id, answer } => self.answer_order(link, id, answer),
         }
     }
 
@@ -225,8 +226,9 @@ impl Node {
                 let pong = self.envelope(id, pong);
                 self.outputs.push_back(Output::Send(link, pong));
             }
+            Body::Role(order) => self.order(link, id, order),
             Body::Pong(clock, place) => self.duty.pong(now, link, &id, (sender, place), clock.as_ref()),
-            Body::Status(_) => {}
+            Body::Status(_) | Body::RoleAnswer(_) => {}
             Body::Error { re, text } => {
                 // What a polled peer refuses is told by the primary.
                 let polling = self.duty.polling();
@@ -337,6 +339,17 @@ impl Node {
         Message { id, to: None, sender: Some(self.name.clone()), timestamp: None, body }
     }
 
+    /// Breaks one rule.
+    #[cfg(any(test, feature = "planted"))]
+    pub(crate) fn plant(&mut self, defect: crate::proto::defect::Defect) {
+        self.secondary.plant(defect);
+        match &mut self.duty {
+            Duty::Primary(primary) => primary.plant(defect),
+            Duty::Ring(ring) => ring.plant(defect),
+            Duty::Secondary | Duty::Standby(_) => {}
+        }
+    }
+
     /// The machine of the role ring, while it has that role.
     pub(crate) fn ring(&self) -> Option<&Ring> {
         match &self.duty {
@@ -385,12 +398,15 @@ impl Machine for Node {
         Node::poll_output(self)
     }
     fn outputs_max(&self) -> usize {
-        4 + match &self.duty {
-            Duty::Secondary => 0,
-            Duty::Primary(primary) => primary.outputs_max(),
-            Duty::Standby(standby) => standby.outputs_max(),
-            Duty::Ring(ring) => ring.outputs_max(),
-        }
+        // A duty that has just been let go drops its links.
+        let dropped = self.outputs.iter().filter(|output| matches!(output, Output::Disconnect(_))).count();
+        4 + dropped
+            + match &self.duty {
+                Duty::Secondary => 0,
+                Duty::Primary(primary) => primary.outputs_max(),
+                Duty::Standby(standby) => standby.outputs_max(),
+                Duty::Ring(ring) => ring.outputs_max(),
+            }
     }
 }
 

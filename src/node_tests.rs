@@ -8,13 +8,17 @@ use std::time::Duration;
 use core::net::IpAddr;
 
 use super::*;
-use crate::model::{BootId, ClockMark, ClockSample, PollRequest, Seq, SinkPart, SinkPlace, WallTime};
+use crate::model::{
+    BootId, ClockMark, ClockSample, PollRequest, RoleOrder, Seq, SinkPart, SinkPlace, WallTime,
+};
 use crate::proto::contract::{Watched, at, for_seeds};
 use crate::proto::{PeerIx, PollOrder};
 use crate::wire::{LineDecoder, encode};
 
 #[path = "node/ring_tests.rs"]
 mod ring;
+#[path = "node/roles_tests.rs"]
+mod roles;
 #[path = "node/standby_tests.rs"]
 mod standby_sink;
 #[path = "node/world_tests.rs"]
@@ -53,11 +57,15 @@ fn primary(peers: usize) -> Watched<Node> {
 
 /// A standby of `peers` polled nodes, after `before` others.
 fn standby(peers: usize, before: usize) -> Watched<Node> {
-    node(Role::Standby(StandbyPart {
+    node(Role::Standby(standing_by(peers, before)))
+}
+
+fn standing_by(peers: usize, before: usize) -> StandbyPart {
+    StandbyPart {
         poll: polling(peers),
         before: (0..before).map(|n| (format!("10.0.1.{n}:7000"), None)).collect(),
         standby_after: Duration::from_secs(5),
-    }))
+    }
 }
 
 fn polling(peers: usize) -> PollConfig {
@@ -295,12 +303,7 @@ fn a_link_that_the_primary_drops_is_forgotten() {
 fn it_keeps_the_contract_whatever_comes() {
     for_seeds(200, |seed| {
         let mut rng = fastrand::Rng::with_seed(seed);
-        let mut node = match rng.u8(0..4) {
-            0 => primary(3),
-            1 => standby(2, 2),
-            2 => ring::ring((seed % 2 == 0).then_some(0)),
-            _ => node(Role::Secondary),
-        };
+        let mut node = node(roles::random(&mut rng));
         for _ in 0..300 {
             let link = LinkId(rng.u64(1..12));
             let input = random_input(&mut rng, link);
@@ -360,6 +363,7 @@ fn random_input(rng: &mut fastrand::Rng, link: LinkId) -> Input {
             let journal = [None, Some(OWN), Some(journal)][rng.usize(0..3)];
             Body::Poll(PollRequest { journal, after: seq, taken, max: rng.u32(..) })
         }
+        7 => Body::Role(RoleOrder::Tell),
         _ => Body::Readings(Readings {
             re: rng.u32(0..20).to_string(),
             journal,
@@ -368,7 +372,8 @@ fn random_input(rng: &mut fastrand::Rng, link: LinkId) -> Input {
             ..piece(seq)
         }),
     };
-    match rng.u8(0..13) {
+    match rng.u8(0..14) {
+        13 => Input::Become(Box::new(roles::random(rng))),
         12 => Input::ClockSynced(rng.bool().then(|| Duration::from_micros(rng.u64(..)))),
         0 => Input::LinkUp { link, peer: rng.bool().then_some(peer), remote: IpAddr::from([10, 0, 0, 3]) },
         1 => Input::LinkFailed { peer, why: "refused".into() },

@@ -350,13 +350,16 @@ fn the_demo_shows_that_nothing_is_lost() {
     let done = pisink(&format!("demo --duration 4s --dir {}/demo", dir.path().display()));
     assert_eq!((done.code, done.stderr.as_str()), (Some(0), ""), "{}", done.stdout);
     assert!(done.stdout.contains("none is missing, none is there twice"), "{}", done.stdout);
-    for words in ["kill -9", "node_down", "nack", "time-series.png", "round.png"] {
+    for words in
+        ["kill -9", "node_down", "nack", "a ring of two after", "taken in", "time-series.png", "round.png"]
+    {
         assert!(done.stdout.contains(words), "{words}: {}", done.stdout);
     }
-    assert!(
-        dir.path().join("demo/plots/time-series.png").exists()
-            && dir.path().join("demo/plots/round.png").exists()
-    );
+    for plot in
+        ["plots/time-series.png", "plots/round.png", "plots-ring/time-series.png", "plots-ring/round.png"]
+    {
+        assert!(dir.path().join("demo").join(plot).exists(), "{plot}");
+    }
 }
 
 #[test]

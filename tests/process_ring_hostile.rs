@@ -1,5 +1,5 @@
-//! What anybody on the network may tell the nodes of a ring: lies about tokens, and what is none. The ring is whole again
-//! each time, and no reading is lost or there twice.
+//! What anybody on the network may tell the nodes of a ring: lies about tokens, and what is none. The ring is whole
+//! again each time, and no reading is lost or there twice.
 
 #![allow(
     clippy::unwrap_used,
@@ -54,7 +54,11 @@ fn tokens_that_lie_cost_no_reading() {
         let (own, epoch) = ask(&mut client);
         let (here, evil) = (member(&own, &site.addresses[target], "-"), member(&who(), NOWHERE, "0"));
         let to = json!({"journal": own["journal"], "life": own["life"]});
-        let token = |members: &[&String], epoch: u64, seq: u64| json!({"ring": ring(epoch), "seq": seq, "to": to, "busy": 1, "members": members});
+        let token = |members: &[&String], epoch: u64, seq: u64| {
+            let mut token = json!({"ring": ring(epoch), "seq": seq, "busy": 1, "members": members});
+            token["to"] = to.clone();
+            token
+        };
         assert_eq!(outcome(&mut client, &token(&[&here, &here], epoch + 1, 1)), "not_here", "itself twice");
         assert_eq!(outcome(&mut client, &token(&[], epoch + 1, 1)), "not_here", "nobody at all");
         assert_eq!(outcome(&mut client, &token(&[&here, &evil], 0, 1)), "seen", "a ring that is dead");
@@ -66,10 +70,16 @@ fn tokens_that_lie_cost_no_reading() {
             format!("{} 4000000 4000000 2000", own["journal"].as_str().unwrap()),
             format!("{NOBODY} 0 0 2000")
         ]);
-        let readings = json!({"node": "evil", "journal": NOBODY, "boot": "0".repeat(32), "after": 0, "first": 1,
-            "last": 9, "pack": [{"n": "evil/x/y", "t": 0, "mono": 1, "v": 1.0}]});
+        let pack = json!([{"n": "evil/x/y", "t": 0, "mono": 1, "v": 1.0}]);
+        let readings = json!({
+            "node": "evil", "journal": NOBODY, "boot": "0".repeat(32), "after": 0, "first": 1, "last": 9, "pack": pack
+        });
         let victim = site.ring(0)["members"][2]["journal"].clone();
-        let piece = |journal: &Json, after: u64| json!({"journal": journal, "after": after, "through": after + 1, "readings": readings});
+        let piece = |journal: &Json, after: u64| {
+            let mut piece = json!({"journal": journal, "after": after, "through": after + 1});
+            piece["readings"] = readings.clone();
+            piece
+        };
         let taken = site.ring(0)["members"][2]["taken"].as_u64().unwrap();
         larger["pieces"] =
             (0..50).map(|more| piece(&victim, taken + more)).chain([piece(&NOBODY.into(), 0)]).collect();

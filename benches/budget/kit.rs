@@ -79,11 +79,16 @@ fn pin(process: u32, core: usize) {
 
 /// A command that begins on the core of what is measured.
 pub(crate) fn on_measured_core(program: &str) -> Command {
+    on_core(MEASURED_CORE, program)
+}
+
+/// A command that begins on this core, where there are two.
+fn on_core(core: usize, program: &str) -> Command {
     if cores() < 2 && !Path::new(&format!("/sys/devices/system/cpu/cpu{WORLD_CORE}")).exists() {
         return Command::new(program);
     }
     let mut command = Command::new("taskset");
-    command.args(["-c", &MEASURED_CORE.to_string(), program]);
+    command.args(["-c", &core.to_string(), program]);
     command
 }
 
@@ -105,9 +110,13 @@ pub(crate) struct Node {
 impl Node {
     /// `pisink run` with these arguments besides the listening port and the data folder.
     pub(crate) fn start(arguments: &[&str]) -> Node {
-        let data = folder();
-        let mut child = on_measured_core(env!("CARGO_BIN_EXE_pisink"))
-            .args(["-v", "run", "--listen", "127.0.0.1:0", "--data"])
+        Self::start_at(MEASURED_CORE, "127.0.0.1:0", folder(), arguments)
+    }
+
+    /// The same on this core, at this address and with this data folder.
+    pub(crate) fn start_at(core: usize, address: &str, data: TempDir, arguments: &[&str]) -> Node {
+        let mut child = on_core(core, env!("CARGO_BIN_EXE_pisink"))
+            .args(["-v", "run", "--listen", address, "--data"])
             .arg(data.path())
             .args(arguments)
             .stdin(Stdio::null())
@@ -163,6 +172,12 @@ impl Node {
         wait_until("the status", || done(&self.status()));
     }
 
+    /// Sends it a signal.
+    pub(crate) fn signal(&self, signal: rustix::process::Signal) {
+        let process = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(process, signal).expect("the process lives");
+    }
+
     /// Processor time of all its threads so far.
     pub(crate) fn cpu(&self) -> Duration {
         cpu_of(self.child.id())
@@ -205,8 +220,13 @@ pub(crate) fn wait_until(what: &str, done: impl Fn() -> bool) {
 
 /// Runs this program again as one of its own helpers, on the core of what is measured.
 pub(crate) fn helper(arguments: &[&str]) -> Child {
+    helper_on(MEASURED_CORE, arguments)
+}
+
+/// The same on this core.
+pub(crate) fn helper_on(core: usize, arguments: &[&str]) -> Child {
     let program = std::env::current_exe().expect("this program's path");
-    on_measured_core(program.to_str().expect("a plain path"))
+    on_core(core, program.to_str().expect("a plain path"))
         .args(arguments)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

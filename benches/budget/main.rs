@@ -11,6 +11,13 @@ mod kit;
 mod links;
 mod ping;
 mod player;
+mod ring_bare;
+mod ring_heal;
+mod ring_hop;
+mod ring_idle;
+mod ring_load;
+mod ring_member;
+mod ring_site;
 mod rounds;
 mod small;
 mod small_node;
@@ -24,22 +31,31 @@ const BENCHES: &[(&str, fn())] = &[
     ("links", links::links),
     ("idle", links::idle),
     ("node", small_node::run),
+    ("ring-hop", ring_hop::run),
+    ("ring-load", ring_load::run),
+    ("ring-heal", ring_heal::run),
+    ("ring-idle", ring_idle::run),
 ];
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["--bare-sqlite"] => return ingest::bare_sqlite_here(),
+        ["--bare-station", bytes, way] => {
+            return ring_bare::station_here(bytes.parse().expect("a size"), way);
+        }
         ["--bare-ping", reply] => return ping::bare_here(reply.parse().expect("a size")),
         _ => {}
     }
     kit::pin_world();
     kit::raise_file_limit();
+    // `ring` is all whose names begin with it.
+    let is_wanted = |name: &str, wanted: &str| name == wanted || name.split('-').next() == Some(wanted);
     for wanted in &arguments {
-        assert!(BENCHES.iter().any(|(name, _)| name == wanted), "no bench {wanted}");
+        assert!(BENCHES.iter().any(|(name, _)| is_wanted(name, wanted)), "no bench {wanted}");
     }
     for (name, run) in BENCHES {
-        if arguments.is_empty() || arguments.iter().any(|wanted| wanted == name) {
+        if arguments.is_empty() || arguments.iter().any(|wanted| is_wanted(name, wanted)) {
             run();
         }
     }

@@ -70,8 +70,9 @@ pub(super) struct CompareArgs {
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=2), value_name = "N")]
     channels: u16,
 
-    /// How often everybody is asked: from one poll to the next, and what an idle token takes for a rotation
-    #[arg(long, default_value = "200ms", value_parser = parse::duration, value_name = "DURATION")]
+    /// How often everybody is asked: from one poll to the next, and what an idle token takes for a rotation. No divisor
+    /// of --interval, so that it meets chips at any moment
+    #[arg(long, default_value = "190ms", value_parser = parse::duration, value_name = "DURATION")]
     round: Duration,
 
     /// The shortest time from one commit to the next, on every node

@@ -1,5 +1,6 @@
 //! `pisink demo`: the main job on one machine, with everything that goes wrong in the field: three nodes as processes
-//! of their own, a chip that burns out, a node that is killed and comes back, and the count at the end.
+//! of their own, a chip that burns out, a node that is killed and comes back; then the same nodes as a ring, which
+//! heals when one is killed; and the count at the end.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -18,7 +19,7 @@ use crate::view::{Format, PlotOptions};
 mod check;
 mod site;
 
-use site::{NODES, Site};
+use site::{NODES, PLOTS, Site};
 
 #[derive(Debug, Args)]
 pub(super) struct DemoArgs {
@@ -26,7 +27,7 @@ pub(super) struct DemoArgs {
     #[arg(long, value_name = "DIR", default_value = "demo-out")]
     dir: PathBuf,
 
-    /// How long the nodes run
+    /// How long the sink polls; the ring after it goes round for two thirds of that
     #[arg(long, default_value = "11s", value_parser = parse::duration, value_name = "DURATION")]
     duration: Duration,
 
@@ -36,7 +37,10 @@ pub(super) struct DemoArgs {
 }
 
 /// What happens, as a share of the whole duration.
-const ACTS: [(f64, Act); 3] = [(0.3, Act::Kill), (0.45, Act::Burnt), (0.62, Act::Return)];
+const POLLING: [(f64, Act); 3] = [(0.3, Act::Kill), (0.45, Act::Burnt), (0.62, Act::Return)];
+const RING: [(f64, Act); 2] = [(0.35, Act::Leave), (0.65, Act::Join)];
+/// How long the ring goes round, as a share of the polling.
+const RING_SHARE: f64 = 0.65;
 /// From one line of the table to the next.
 const LINE_EVERY: Duration = Duration::from_millis(1_000);
 /// How long the sink may take at the end to have everything.
@@ -48,6 +52,9 @@ enum Act {
     Burnt,
     Kill,
     Return,
+    /// The same two for a ring.
+    Leave,
+    Join,
 }
 
 pub(super) fn run(args: &DemoArgs) -> Result<()> {
@@ -58,22 +65,44 @@ pub(super) fn run(args: &DemoArgs) -> Result<()> {
     clear(&args.dir)?;
     let burnt_at = args.duration.mul_f64(act_share(Act::Burnt));
     let mut site = Site::start(&args.dir, args.seed, burnt_at)?;
-    say("Three nodes on this machine, each a process with its own journal and simulated chips:")?;
+    say(
+        "First act: three nodes on this machine, each a process with its own journal and simulated chips; one polls:",
+    )?;
     say(site.describe())?;
     say(format_args!("\n{}", header()))?;
-    play(&mut site, args.duration, colour)?;
+    let began = io::now().wall;
+    play(&mut site, &POLLING, args.duration, colour)?;
+    let turned = io::now().wall;
+    say("\nSecond act: the same nodes, journals and store; now nobody asks, and a token goes round:")?;
+    site.become_a_ring()?;
+    say(site.describe())?;
+    let healed = site.wait_for_others(NODES.len() - 1)?;
+    let round_began = io::now().wall;
+    say(format_args!("They are a ring after {}.\n\n{}", millis(healed), header()))?;
+    play(&mut site, &RING, args.duration.mul_f64(RING_SHARE), colour)?;
     say("\nThe sensing ends; the sink takes the last readings out of the nodes' journals.")?;
     let until = io::now().wall;
     site.end_sensing(SETTLE_MAX)?;
     site.stop()?;
-    draw(&args.dir, until)?;
-    say("All nodes are stopped. What the journals on the nodes hold, and what the sink holds of them:
-")?;
+    draw(
+        &args.dir,
+        PLOTS[0],
+        "polling: bench's soil sensor burns out, roof is killed and comes back",
+        began,
+        turned,
+    )?;
+    draw(&args.dir, PLOTS[1], "a ring: roof is killed, the others go on, it comes back", round_began, until)?;
+    say("All nodes are stopped. What the journals on the nodes hold, and what the sink holds of them:\n")?;
     let verdict = check::check(&args.dir, until)?;
     say(&verdict)?;
-    let plots = args.dir.join("plots");
-    say(format_args!("Look at   {}", plots.join("time-series.png").display()))?;
-    say(format_args!("          {}", plots.join("round.png").display()))?;
+    for (lead, plots) in ["Look at ", "        "].into_iter().zip(PLOTS) {
+        let plots = args.dir.join(plots);
+        say(format_args!(
+            "{lead}  {}   {}",
+            plots.join("time-series.png").display(),
+            plots.join("round.png").display()
+        ))?;
+    }
     say(format_args!("More      pisink export --data {} --format csv", args.dir.join("sink").display()))?;
     if !verdict.is_good() {
         bail!(
@@ -84,26 +113,26 @@ pub(super) fn run(args: &DemoArgs) -> Result<()> {
     Ok(())
 }
 
-/// Draws the story up to the end of the sensing, over what the sink drew last.
-fn draw(dir: &Path, until: WallTime) -> Result<()> {
+/// Draws what happened in an act, over what the sink drew last.
+fn draw(dir: &Path, plots: &str, story: &str, since: WallTime, until: WallTime) -> Result<()> {
     let options = PlotOptions {
         zone: TimeZone::system(),
-        title: "pisink demo: bench's soil sensor burns out, roof is killed and comes back".to_owned(),
+        title: format!("pisink demo, {story}"),
         ..PlotOptions::default()
     };
-    let story = Filter { until: Some(until), ..Filter::default() };
-    io::draw(&dir.join("sink"), &dir.join("plots"), &story, None, &options, Format::Png)?;
+    let filter = Filter { since: Some(since), until: Some(until), ..Filter::default() };
+    io::draw(&dir.join("sink"), &dir.join(plots), &filter, None, &options, Format::Png)?;
     Ok(())
 }
 
 fn act_share(act: Act) -> f64 {
-    ACTS.iter().find(|(_, other)| *other == act).map_or(1.0, |(share, _)| *share)
+    POLLING.iter().find(|(_, other)| *other == act).map_or(1.0, |(share, _)| *share)
 }
 
 /// Runs the acts at their times, with a line of the table in between.
-fn play(site: &mut Site, duration: Duration, colour: bool) -> Result<()> {
+fn play(site: &mut Site, acts: &[(f64, Act)], duration: Duration, colour: bool) -> Result<()> {
     let began = io::now().mono;
-    let mut acts = ACTS.iter().map(|(share, act)| (began + duration.mul_f64(*share), *act)).peekable();
+    let mut acts = acts.iter().map(|(share, act)| (began + duration.mul_f64(*share), *act)).peekable();
     let mut next_line = began + LINE_EVERY;
     let end = began + duration;
     loop {
@@ -112,7 +141,7 @@ fn play(site: &mut Site, duration: Duration, colour: bool) -> Result<()> {
         site.wait_until(next)?;
         let now = io::now().mono;
         if let Some((_, act)) = acts.next_if(|(at, _)| *at <= now) {
-            announce(perform(site, act)?, colour)?;
+            announce(&perform(site, act)?, colour)?;
         }
         if now >= next_line {
             next_line = next_line + LINE_EVERY;
@@ -124,18 +153,33 @@ fn play(site: &mut Site, duration: Duration, colour: bool) -> Result<()> {
     }
 }
 
-fn perform(site: &mut Site, act: Act) -> Result<&'static str> {
-    match act {
-        Act::Burnt => Ok("bench's soil sensor burns out: from now on its readings are ERR nack"),
+fn perform(site: &mut Site, act: Act) -> Result<String> {
+    Ok(match act {
+        Act::Burnt => "bench's soil sensor burns out: from now on its readings are ERR nack".to_owned(),
         Act::Kill => {
             site.kill("roof")?;
-            Ok("kill -9 roof: its readings stop, the rounds go on, and count it as ERR node_down")
+            "kill -9 roof: its readings stop, the rounds go on, and count it as ERR node_down".to_owned()
         }
         Act::Return => {
             site.start_again("roof")?;
-            Ok("roof is started again: it goes on in its journal, and the sink takes up where it was")
+            "roof is started again: it goes on in its journal, and the sink takes up where it was".to_owned()
         }
-    }
+        Act::Leave => {
+            site.kill("roof")?;
+            let healed = site.wait_for_others(NODES.len() - 2)?;
+            format!("kill -9 roof: the others skip it, and are a ring of two after {}", millis(healed))
+        }
+        Act::Join => {
+            site.start_again("roof")?;
+            let healed = site.wait_for_others(NODES.len() - 1)?;
+            format!("roof is started again: it is taken in after {}, and brings what it has", millis(healed))
+        }
+    })
+}
+
+/// A time that people can compare.
+fn millis(time: Duration) -> String {
+    format!("{} ms", time.as_millis())
 }
 
 fn announce(text: &str, colour: bool) -> Result<()> {
@@ -152,21 +196,18 @@ fn header() -> String {
 }
 
 /// One line: each node's temperature and soil moisture as it says itself, and what the sink holds.
-fn line(site: &Site, began: Instant, now: Instant) -> String {
+fn line(site: &mut Site, began: Instant, now: Instant) -> String {
     let statuses: Vec<Option<Json>> = NODES.iter().map(|node| site.status(node.name)).collect();
     let sink = statuses.first().cloned().flatten().unwrap_or(Json::Null);
-    let polling = sink.get("polling").cloned().unwrap_or(Json::Null);
-    let taken = polling
-        .get("peers")
-        .and_then(Json::as_array)
-        .map(|peers| peers.iter().filter_map(|peer| peer.get("taken")?.as_u64()).sum::<u64>());
+    let round = sink.pointer("/polling/round").or_else(|| sink.pointer("/ring/round"));
+    let taken = site.taken(&sink);
     let own = sink.get("last").and_then(Json::as_u64).unwrap_or(0);
     let cells: String = statuses.iter().map(|status| format!("{:>20}", cell(status.as_ref()))).collect();
     format!(
         "{:>5.1}s  {:>6}{cells}  {:>22}",
         now.saturating_since(began).as_secs_f64(),
-        polling.get("round").and_then(Json::as_u64).unwrap_or(0),
-        taken.unwrap_or(0) + own,
+        round.and_then(Json::as_u64).unwrap_or(0),
+        taken.saturating_add(own),
     )
 }
 
@@ -193,7 +234,7 @@ fn cell(status: Option<&Json>) -> String {
 fn clear(dir: &Path) -> Result<()> {
     if dir.exists() {
         let logs = NODES.iter().map(|node| format!("{}.log", node.name));
-        let folders = NODES.iter().map(|node| node.name).chain(["plots"]).map(str::to_owned);
+        let folders = NODES.iter().map(|node| node.name).chain(PLOTS).map(str::to_owned);
         let ours: Vec<String> = folders.chain(logs).collect();
         for entry in std::fs::read_dir(dir).with_context(|| format!("reading {}", dir.display()))? {
             let entry = entry?;

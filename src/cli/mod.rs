@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod ask;
 mod compare;
 mod config;
 mod demo;
@@ -15,6 +16,7 @@ mod init;
 mod merge;
 mod parse;
 mod plot;
+mod role;
 mod run;
 mod sensors;
 mod simulate;
@@ -66,6 +68,8 @@ enum Command {
     Sensors(sensors::SensorsArgs),
     /// Ask a running node how it is
     Status(status::StatusArgs),
+    /// Ask a running node for its role, or give it another
+    Role(role::RoleArgs),
     /// Check everything that a node needs on this machine, and say what to do about what is wrong
     Doctor(Box<doctor::DoctorArgs>),
     /// Run a whole site in virtual time, with its faults: what would happen, in seconds
@@ -106,6 +110,7 @@ pub fn main() -> ExitCode {
         Command::Merge(args) => merge::run(&args),
         Command::Sensors(args) => sensors::run(&args),
         Command::Status(args) => status::run(&args),
+        Command::Role(args) => role::run(args),
         Command::Doctor(args) => doctor::run(*args),
         Command::Simulate(args) => simulate::run(&args),
         Command::Compare(args) => compare::run(&args),

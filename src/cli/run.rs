@@ -11,9 +11,10 @@ use pisink_sensors::sim::PlannedFault;
 
 use super::config::{self, FileConfig};
 use super::{Usage, parse};
-use crate::io::{self, BusSettings, PlotSettings, Settings};
+use crate::io::{self, BusSettings, PlotSettings, Settings, Source};
 use crate::model::NodeName;
 
+mod other_role;
 mod own_place;
 mod question;
 mod ring;
@@ -35,7 +36,8 @@ Flags win over the environment, and the environment over the file.
   pisink run --role ring --listen 0.0.0.0:7001 --peer pi-1:7001 --peer pi-2:7001 --peer pi-3:7001 \
              --sink pi-1:7001 --standby pi-2:7001       the same on all three
 
-SIGINT and SIGTERM stop it with everything flushed; SIGUSR1 draws the plots now.";
+SIGINT and SIGTERM stop it with everything flushed; SIGUSR1 draws the plots now; SIGHUP has a node with a config
+and without a terminal read its config again. `pisink role` changes the role of a running node.";
 
 /// What a node does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -173,9 +175,27 @@ pub(super) fn run(args: RunArgs) -> Result<()> {
     question::about_token(&mut args, &file)?;
     ring::check_own_place(&args, &file)?;
     standby::warn_of_no_place(&args, &file)?;
-    let settings = settle(args, file)?;
+    let settings = settle(args.clone(), file.clone())?;
     ring::warn_of_loopback(&settings);
-    io::run(settings)
+    io::run(settings, source(args, file))
+}
+
+/// Where a running node can ask again: for another role, or for what the file says by then.
+fn source(args: RunArgs, file: FileConfig) -> Source {
+    let again = args.config.clone().map(|path| {
+        let args = args.clone();
+        let again = move || {
+            let file = config::read(&path)?;
+            ring::check_own_place(&args, &file)?;
+            Ok((settle(args.clone(), file.clone())?, source(args.clone(), file)))
+        };
+        Box::new(again) as Box<io::Again>
+    });
+    Source {
+        role_is_given: args.role.is_some(),
+        role: Box::new(move |request| other_role::settings(&args, &file, request)),
+        again,
+    }
 }
 
 /// What flags, environment and the content of a file come to. Whoever wants to know whether a config makes sense gives

@@ -1,15 +1,14 @@
 //! `pisink status`: asks a running node how it is, for people or as JSON.
 
-use std::io::{Read, Write};
-use std::net::{TcpStream, ToSocketAddrs};
+use std::io::Write;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::Result;
 use clap::Args;
 use serde_json::Value as Json;
 
-use crate::model::{Body, Message, WallTime};
-use crate::wire::{self, LineDecoder};
+use super::ask::ask as ask_node;
+use crate::model::Body;
 
 mod ring;
 mod standby;
@@ -43,37 +42,10 @@ pub(super) fn run(args: &StatusArgs) -> Result<()> {
 
 /// The status of the node at `address`.
 pub(super) fn ask(address: &str, timeout: Duration) -> Result<Json> {
-    let next_step = "is a node running there? `pisink run` says at its start where it listens";
-    let resolved = address
-        .to_socket_addrs()
-        .with_context(|| format!("{address}: write it as HOST:PORT"))?
-        .next()
-        .with_context(|| format!("{address}: the name has no address"))?;
-    let mut stream = TcpStream::connect_timeout(&resolved, timeout)
-        .with_context(|| format!("{address} does not answer; {next_step}"))?;
-    stream.set_read_timeout(Some(timeout))?;
-    let question =
-        Message { id: "1".to_owned(), to: None, sender: None, timestamp: None, body: Body::StatusRequest };
-    let mut bytes = Vec::new();
-    wire::encode(&question, WallTime::default(), &mut bytes);
-    stream.write_all(&bytes)?;
-    let mut decoder = LineDecoder::default();
-    let mut buffer = vec![0; 64 << 10];
-    loop {
-        let count =
-            stream.read(&mut buffer).with_context(|| format!("{address}: no answer within {timeout:?}"))?;
-        if count == 0 {
-            bail!("{address} closed the connection without an answer: is it a pisink node?");
-        }
-        let mut input = buffer.get(..count).unwrap_or_default();
-        while let Some(message) = decoder.next(&mut input) {
-            match message.with_context(|| format!("{address} does not speak pisink's language"))?.body {
-                Body::Status(status) => return Ok(status),
-                Body::Error { text, .. } => bail!("{address}: {text}"),
-                _ => {}
-            }
-        }
-    }
+    ask_node(address, timeout, Body::StatusRequest, |answer| match answer {
+        Body::Status(status) => Some(status),
+        _ => None,
+    })
 }
 
 fn for_people(status: &Json) -> String {
@@ -82,7 +54,7 @@ fn for_people(status: &Json) -> String {
     let mut lines = vec![format!(
         "{} ({}, pisink {}), up {} s, {} links",
         text("node"),
-        text("role"),
+        role(status),
         text("version"),
         number("up_s"),
         number("links")
@@ -107,6 +79,16 @@ fn for_people(status: &Json) -> String {
     }
     lines.push(String::new());
     lines.join("\n")
+}
+
+/// The role, and how long it lasts where that is not as ever.
+fn role(status: &Json) -> String {
+    let text = |key: &str| status.get(key).and_then(Json::as_str).unwrap_or("?");
+    match text("role_origin") {
+        "kept" => format!("{}, kept", text("role")),
+        "command" => format!("{} until the next start, then {}", text("role"), text("role_at_next_start")),
+        _ => text("role").to_owned(),
+    }
 }
 
 fn clock_line(status: &Json) -> String {

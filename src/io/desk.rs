@@ -26,6 +26,15 @@ impl Board {
         }
     }
 
+    /// These channels are no more.
+    pub(super) fn forget<'a>(&self, gone: impl Iterator<Item = &'a Arc<Channel>>) {
+        if let Ok(mut channels) = self.0.lock() {
+            for channel in gone {
+                channels.remove(channel);
+            }
+        }
+    }
+
     pub(crate) fn to_json(&self) -> Json {
         let Ok(channels) = self.0.lock() else { return Json::Null };
         let channel = |(channel, (value, errors)): (&Arc<Channel>, &Newest)| {

@@ -3,21 +3,24 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
+use std::net::SocketAddr;
 use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use mio::net::TcpListener;
 use mio::{Events, Interest, Poll, Token};
-use serde_json::Value as Json;
+use signal_hook::consts::{SIGHUP, SIGUSR1};
 use signal_hook_mio::v1_0::Signals;
 
 mod links;
+mod orders;
 mod outputs;
 mod telling;
 mod unfinished;
 
 use super::clock;
+use super::crew::Crew;
 use super::link::Link;
 use super::notify::Notify;
 use super::resolver::{Resolved, Resolver};
@@ -26,6 +29,7 @@ use super::synced::Synced;
 use crate::model::{Instant, Now, Readings};
 use crate::node::{Asker, Input, Node};
 use crate::proto::{LinkId, PeerIx};
+use orders::Pending;
 use telling::Telling;
 use unfinished::{UNFINISHED_MAX, Unfinished};
 
@@ -63,10 +67,10 @@ pub(crate) struct Parts {
     pub(crate) replies: Receiver<StoreReply>,
     pub(crate) resolver: Resolver,
     pub(crate) resolved: Receiver<Resolved>,
-    /// Draw now.
-    pub(crate) on_draw: Box<dyn Fn()>,
-    /// What the status says besides the node's own words.
-    pub(crate) more_status: Box<dyn Fn() -> Json>,
+    /// Who works beside the loop.
+    pub(crate) crew: Crew,
+    /// Whether SIGHUP asks to read the config again, and not for the end.
+    pub(crate) hangup_reloads: bool,
     /// Who started this node, and wants to know how it is.
     pub(crate) notify: Notify,
 }
@@ -80,6 +84,9 @@ pub(crate) struct EventLoop {
     peers: BTreeMap<PeerIx, LinkId>,
     /// Peers whose name is being resolved, with the attempt's number.
     resolving: BTreeMap<PeerIx, u64>,
+    /// Where listed names have led, until a connection there does not come about: a ring that hands its token over a
+    /// fresh link cannot wait for a resolver that waits for the name of somebody who is gone.
+    found: BTreeMap<String, SocketAddr>,
     /// Links with more to read than their turn allowed.
     unread: BTreeSet<LinkId>,
     /// Links with something new to send.
@@ -99,6 +106,10 @@ pub(crate) struct EventLoop {
     accept_again_at: Option<Instant>,
     synced_at: Instant,
     turned_away: u64,
+    /// The change of role that waits for the store.
+    pending: Option<Pending>,
+    /// Somebody asked meanwhile to read the config again.
+    reload_waits: bool,
     ending: Option<Ending>,
 }
 
@@ -115,6 +126,7 @@ impl EventLoop {
             next_link: FIRST_LINK,
             peers: BTreeMap::new(),
             resolving: BTreeMap::new(),
+            found: BTreeMap::new(),
             unread: BTreeSet::new(),
             unsent: BTreeSet::new(),
             paused: BTreeSet::new(),
@@ -127,6 +139,8 @@ impl EventLoop {
             accept_again_at: None,
             synced_at: clock::now().mono,
             turned_away: 0,
+            pending: None,
+            reload_waits: false,
             ending: None,
         })
     }
@@ -135,9 +149,7 @@ impl EventLoop {
     pub(crate) fn run(&mut self) -> Result<Ending> {
         let mut events = Events::with_capacity(EVENTS_MAX);
         let mut scratch = vec![0; SCRATCH_BYTES];
-        let Parts { notify, node, more_status, .. } = &mut self.parts;
-        let now = clock::now();
-        notify.ready(now.mono, || outputs::whole_status(node, more_status, now));
+        self.tell_ready();
         loop {
             let now = clock::now();
             self.handle_due(now);
@@ -162,6 +174,17 @@ impl EventLoop {
                 self.read(link, &mut scratch);
             }
         }
+    }
+
+    /// Those who worked beside the loop, when it has ended.
+    pub(crate) fn into_crew(self) -> Crew {
+        self.parts.crew
+    }
+
+    fn tell_ready(&mut self) {
+        let Parts { notify, node, crew, .. } = &mut self.parts;
+        let now = clock::now();
+        notify.ready(now.mono, || outputs::whole_status(node, crew, now));
     }
 
     fn patience(&self, now: Instant) -> Option<Duration> {
@@ -193,8 +216,8 @@ impl EventLoop {
         if !self.parts.store.is_behind() {
             self.unread.append(&mut self.paused);
         }
-        let Parts { notify, node, more_status, .. } = &mut self.parts;
-        notify.turn(now.mono, || outputs::whole_status(node, more_status, now));
+        let Parts { notify, node, crew, .. } = &mut self.parts;
+        notify.turn(now.mono, || outputs::whole_status(node, crew, now));
         while let Some(link) = self.unfinished.overdue(now.mono) {
             self.unfinished.end(link);
             self.drop_link(link, &format!("what began {} s ago has not ended", UNFINISHED_MAX.as_secs()));
@@ -217,6 +240,10 @@ impl EventLoop {
                     }
                     Input::Piece { asker, piece }
                 }
+                StoreReply::Settled(facts) => {
+                    self.settled(now, facts);
+                    continue;
+                }
                 StoreReply::Damaged(why) => {
                     log::error!("{why}");
                     self.parts.notify.reopening();
@@ -227,7 +254,10 @@ impl EventLoop {
             self.parts.node.handle_input(now, input);
             self.drain(now);
         }
-        while let Ok((peer, attempt, found)) = self.parts.resolved.try_recv() {
+        while let Ok((peer, attempt, name, found)) = self.parts.resolved.try_recv() {
+            if let Ok(found) = &found {
+                self.found.insert(name, *found);
+            }
             if self.resolving.get(&peer) == Some(&attempt) {
                 self.resolving.remove(&peer);
                 self.connect(peer, found);
@@ -239,7 +269,8 @@ impl EventLoop {
         let signals: Vec<i32> = self.parts.signals.pending().collect();
         for signal in signals {
             match signal {
-                signal_hook::consts::SIGUSR1 => (self.parts.on_draw)(),
+                SIGUSR1 => self.parts.crew.draw(),
+                SIGHUP if self.parts.hangup_reloads => self.reload(),
                 _ => {
                     self.parts.notify.stopping();
                     self.ending = Some(Ending::Stopped);

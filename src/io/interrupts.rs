@@ -13,6 +13,11 @@ pub(super) fn stopping() -> Vec<i32> {
     [SIGINT, SIGTERM].into_iter().chain(hangup).collect()
 }
 
+/// Whether this process belongs to a terminal, which sends SIGHUP when it is closed. A service belongs to none.
+pub(super) fn has_terminal() -> bool {
+    std::fs::File::open("/dev/tty").is_ok()
+}
+
 /// Whether the process was started with SIGHUP ignored, as the kernel's bit mask says.
 fn hangup_is_ignored() -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();

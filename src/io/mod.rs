@@ -4,21 +4,25 @@
 //! names; a running sink has one that draws. They talk through bounded channels, and nobody waits for the network.
 
 mod clock;
+mod crew;
 mod desk;
 mod event_loop;
 mod interrupts;
+mod kept_role;
 mod link;
 mod notify;
+mod plan;
 mod plotter;
 mod promise;
 mod queue;
 mod resolver;
+mod roles;
 mod sampler;
 mod settings;
 mod store_thread;
 mod synced;
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 use std::sync::mpsc::channel;
@@ -26,8 +30,7 @@ use std::sync::mpsc::channel;
 use anyhow::{Context, Result, bail};
 use mio::net::TcpListener;
 use mio::{Poll, Waker};
-use serde_json::{Value as Json, json};
-use signal_hook::consts::SIGUSR1;
+use signal_hook::consts::{SIGHUP, SIGUSR1};
 use signal_hook_mio::v1_0::Signals;
 
 pub use clock::now;
@@ -35,17 +38,19 @@ pub(crate) use clock::{boot_id, random_u64};
 pub use desk::reason;
 pub use interrupts::Interrupts;
 pub use plotter::{draw, write_aside};
-pub use settings::{BusSettings, PlotSettings, RoleSettings, Settings, StandbySettings};
+pub use settings::{
+    Again, BusSettings, OtherRole, PlotSettings, RoleSettings, Settings, Source, StandbySettings,
+};
 
-use crate::model::{JournalId, NodeName, Now, Seq};
-use crate::node::{Node, NodeConfig, PollConfig, RingPart, Role, StandbyPart};
-use crate::store::{Check, OpenParams, OwnJournal, Retention, Store};
+use crate::model::{JournalId, NodeName, Now};
+use crate::node::{Node, NodeConfig};
+use crate::store::{Check, OpenParams, OwnJournal, Store};
+use crew::Crew;
 use event_loop::{Ending, EventLoop, Parts, WAKER};
 use notify::Notify;
-use plotter::Plotter;
+use plan::Plan;
 use resolver::Resolver;
-use sampler::Samplers;
-use store_thread::{Ended, StoreHandle, StoreSettings};
+use store_thread::{Ended, RoleFacts};
 use synced::Synced;
 
 /// Connections that may wait to be accepted; the kernel bounds it further (`net.core.somaxconn`).
@@ -54,17 +59,21 @@ const BACKLOG: i32 = 4_096;
 /// A store that turns out damaged so often in one run has a disk that is past mending.
 const DAMAGES_MAX: u32 = 3;
 
-/// Runs a node until SIGINT, SIGTERM or SIGHUP, then leaves with everything flushed.
+/// Runs a node until SIGINT, SIGTERM or SIGHUP, then leaves with everything flushed. A node that has a config to be
+/// read again, and no terminal whose end SIGHUP could tell, reads it again at SIGHUP.
 ///
 /// # Errors
 /// What keeps it from starting (the port is in use, the data folder belongs to another process, ...), with the next
 /// step.
-pub fn run(settings: Settings) -> Result<()> {
+pub fn run(settings: Settings, source: Source) -> Result<()> {
     raise_file_limit();
+    let hangup_reloads = source.again.is_some() && !interrupts::has_terminal();
     let mut check = Check::Auto;
-    let mut settings = settings;
+    let mut plan = Plan::new(settings, source);
     for _ in 0..DAMAGES_MAX {
-        if session(&mut settings, check)? == Ending::Stopped {
+        let ending;
+        (ending, plan) = session(plan, check, hangup_reloads)?;
+        if ending == Ending::Stopped {
             return Ok(());
         }
         check = Check::Full;
@@ -72,16 +81,14 @@ pub fn run(settings: Settings) -> Result<()> {
     bail!("the store was damaged {DAMAGES_MAX} times in one run: replace the disk or SD card")
 }
 
-fn session(settings: &mut Settings, check: Check) -> Result<Ending> {
-    let (listener, address) = listen(&settings.listen)?;
+fn session(mut plan: Plan, check: Check, hangup_reloads: bool) -> Result<(Ending, Plan)> {
+    let (listener, address) = listen(&plan.settings().listen)?;
     // Port 0 is a free one; should there be a next session, it goes on where the peers know this node to be.
-    settings.listen = address.to_string();
-    let settings = &*settings;
-    let watched = interrupts::stopping().into_iter().chain([SIGUSR1]);
-    let signals = Signals::new(watched).context("watching for signals")?;
-    let store = open_store(settings, check)?;
+    plan.listens_on(address.to_string());
+    let signals = Signals::new(watched(hangup_reloads)).context("watching for signals")?;
+    let store = open_store(plan.settings(), check)?;
     let mut synced = Synced::default();
-    let node = node(settings, &store, &mut synced, clock::now())?;
+    let node = node(plan.settings(), &store, &mut synced, clock::now())?;
     let poll = Poll::new().context("making the event loop")?;
     let waker = Arc::new(Waker::new(poll.registry(), WAKER).context("making the event loop")?);
     let wake = move || {
@@ -90,17 +97,11 @@ fn session(settings: &mut Settings, check: Check) -> Result<Ending> {
     };
     let (to_loop, replies) = channel();
     let (answers, resolved) = channel();
-    let (store, store_thread) = store_thread::start(store, store_settings(settings), to_loop, wake.clone())?;
-    let samplers = Samplers::start(settings, &store)?;
-    let plots = plots(settings);
-    let waits = settings.role.is_standby();
-    let plotter = plots.map(|plots| Plotter::start(&settings.data, plots, waits)).transpose()?;
-    log::info!(
-        "{} ({}) listens on {address}, keeps its data in {}",
-        settings.name,
-        settings.role.name(),
-        settings.data.display()
-    );
+    let (store, store_thread) = store_thread::start(store, plan.store_settings(), to_loop, wake.clone())?;
+    let name = plan.settings().name.clone();
+    let crew = Crew::start(plan, store.clone())?;
+    let (role, data) = (crew.plan().settings().role.name(), crew.plan().data().display());
+    log::info!("{name} ({role}) listens on {address}, keeps its data in {data}");
 
     let mut event_loop = EventLoop::new(Parts {
         poll,
@@ -112,41 +113,25 @@ fn session(settings: &mut Settings, check: Check) -> Result<Ending> {
         replies,
         resolver: Resolver::start(answers, wake)?,
         resolved,
-        on_draw: plotter.as_ref().map_or_else(|| Box::new(|| ()) as Box<dyn Fn()>, Plotter::drawer),
-        more_status: status(&store, &samplers),
-        notify: Notify::from_environment(samplers.promises().chain([store.promise().clone()]).collect()),
+        notify: Notify::from_environment(crew.promises()),
+        crew,
+        hangup_reloads,
     })?;
     let ending = event_loop.run();
-    // With it goes its wish for plots, which the plotter waits for.
-    drop(event_loop);
-    samplers.stop();
-    // The plotter reads the store: were it to do so while that is closed, its log would be left behind.
-    if let Some(plotter) = plotter {
-        plotter.stop();
-    }
+    let plan = event_loop.into_crew().stop();
     store.stop();
     let Ok(saved) = store_thread.join() else { bail!("the store's thread ended in a panic") };
-    if let Some(plots) = plots {
-        plotter::draw_last(&settings.data, plots, waits);
+    if let Some(drawing) = plan.drawing() {
+        plotter::draw_last(plan.data(), &drawing);
     }
-    farewell(&settings.name, ending?, saved)
+    Ok((farewell(&name, ending?, saved)?, plan))
 }
 
-/// What is to be drawn. A ring's config is the same on every node; it is drawn where readings come together.
-fn plots(settings: &Settings) -> Option<&PlotSettings> {
-    let is_drawn = settings.role.collects() || matches!(settings.role, RoleSettings::Secondary);
-    settings.plots.as_ref().filter(|_| is_drawn)
-}
-
-fn store_settings(settings: &Settings) -> StoreSettings {
-    StoreSettings {
-        flush_interval: settings.flush_interval,
-        retention: Retention {
-            max_age: settings.keep_for,
-            max_bytes: Some(settings.keep_bytes),
-            sink: settings.role.is_sink(),
-        },
-    }
+/// The signals that the loop waits for.
+fn watched(hangup_reloads: bool) -> BTreeSet<i32> {
+    // A process may have been started with SIGHUP ignored: for one that reloads that means nothing.
+    let hangup = hangup_reloads.then_some(SIGHUP);
+    interrupts::stopping().into_iter().chain([SIGUSR1]).chain(hangup).collect()
 }
 
 /// Says how a session ended. An error when somebody asked for the end and not everything is on disk.
@@ -218,65 +203,9 @@ fn node(settings: &Settings, store: &Store, synced: &mut Synced, now: Now) -> Re
             .into_iter()
             .filter_map(|c| Some((NodeName::new(&c.name).ok()?, c.taken)))
             .collect(),
-        role: role(&settings.role, store)?,
+        role: roles::role(&settings.role, &RoleFacts::of(store)?),
     };
     Ok(Node::new(config, now))
-}
-
-/// The role, with what the store knows for it.
-fn role(settings: &RoleSettings, store: &Store) -> Result<Role> {
-    let known: BTreeMap<String, NodeName> = store.peers()?.into_iter().collect();
-    let with_names = |peers: &[String]| {
-        peers.iter().map(|address| (address.clone(), known.get(address).cloned())).collect()
-    };
-    Ok(match settings {
-        RoleSettings::Secondary => Role::Secondary,
-        RoleSettings::Primary { peers, poll_interval, deadline, order, standby } => {
-            let poll = PollConfig {
-                peers: with_names(peers),
-                cursors: cursors(store)?,
-                poll_interval: *poll_interval,
-                deadline: *deadline,
-                order: *order,
-                last_round: store.last_round(),
-                seed: clock::random_u64(),
-            };
-            match standby {
-                None => Role::Primary(poll),
-                Some(StandbySettings { before, after }) => {
-                    Role::Standby(StandbyPart { poll, before: with_names(before), standby_after: *after })
-                }
-            }
-        }
-        RoleSettings::Ring { peers, sink_rank, makes_token, token_hold, round_interval, standby_after } => {
-            Role::Ring(RingPart {
-                peers: with_names(peers),
-                cursors: cursors(store)?,
-                sink_rank: *sink_rank,
-                makes_token: *makes_token,
-                token_hold: *token_hold,
-                round_interval: *round_interval,
-                standby_after: *standby_after,
-                last_round: store.last_round(),
-                seed: clock::random_u64(),
-            })
-        }
-    })
-}
-
-/// What is held of each journal; a node that was renamed has one journal under two names.
-fn cursors(store: &Store) -> Result<BTreeMap<JournalId, Seq>> {
-    let mut cursors = BTreeMap::new();
-    for source in store.sources()? {
-        let cursor: &mut Seq = cursors.entry(source.journal).or_default();
-        *cursor = source.cursor.max(*cursor);
-    }
-    Ok(cursors)
-}
-
-fn status(store: &StoreHandle, samplers: &Samplers) -> Box<dyn Fn() -> Json> {
-    let (store, channels) = (store.clone(), samplers.board());
-    Box::new(move || json!({ "store": store.health().to_json(), "channels": channels.to_json() }))
 }
 
 /// Ten thousand links need as many file descriptors; the soft limit is often 1,024.

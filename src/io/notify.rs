@@ -68,6 +68,17 @@ impl Notify {
         self.send(&states.into_iter().chain(watchdog.into_iter().flatten()).collect::<Vec<_>>());
     }
 
+    /// These are the threads that have to move from now on.
+    pub(crate) fn watch(&mut self, promises: Vec<Promise>) {
+        self.promises = promises;
+    }
+
+    /// The settings are being read again; [`Self::ready`] says when that is done.
+    pub(crate) fn reloading(&mut self) {
+        let time = NotifyState::monotonic_usec_now().ok();
+        self.send(&[NotifyState::Reloading].into_iter().chain(time).collect::<Vec<_>>());
+    }
+
     /// When [`Self::turn`] wants to be called at the latest.
     pub(crate) fn due(&self) -> Option<Instant> {
         self.next_at

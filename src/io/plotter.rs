@@ -4,6 +4,7 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
 use anyhow::{Context, Result};
@@ -112,29 +113,46 @@ fn dates(parts: &[store::Dates]) -> Dates {
     }
 }
 
+/// What is drawn while a node runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Drawing {
+    /// Where and when.
+    pub(crate) plots: PlotSettings,
+    /// Nothing is drawn before the node has collected.
+    pub(crate) waits: bool,
+}
+
 /// A running sink's pictures.
 pub(crate) struct Plotter {
+    /// What is to be drawn at present.
+    drawing: Arc<Mutex<Option<Drawing>>>,
     now: SyncSender<()>,
     thread: JoinHandle<()>,
 }
 
 impl Plotter {
-    /// Starts the thread that draws the store in `data`; one that `waits` does so once the node has collected.
-    pub(crate) fn start(data: &Path, settings: &PlotSettings, waits: bool) -> Result<Self> {
+    /// Starts the thread that draws the store in `data`.
+    pub(crate) fn start(data: &Path, drawing: Drawing) -> Result<Self> {
         let (now, wish) = sync_channel(1);
-        let (data, settings) = (data.to_owned(), settings.clone());
+        let drawing = Arc::new(Mutex::new(Some(drawing)));
+        let (data, planned) = (data.to_owned(), Arc::clone(&drawing));
         let builder = std::thread::Builder::new().name("plotter".to_owned());
-        let thread =
-            builder.spawn(move || run(&data, &settings, waits, &wish)).context("starting the plotter")?;
-        Ok(Self { now, thread })
+        let thread = builder.spawn(move || run(&data, &planned, &wish)).context("starting the plotter")?;
+        Ok(Self { drawing, now, thread })
     }
 
-    /// Draws now, when called; a wish that waits already is enough.
-    pub(crate) fn drawer(&self) -> Box<dyn Fn()> {
-        let now = self.now.clone();
-        Box::new(move || {
-            let _ = now.try_send(());
-        })
+    /// Draws this from now on, or nothing; at once where it is something else than before.
+    pub(crate) fn draw(&self, wanted: Option<Drawing>) {
+        let Ok(mut drawing) = self.drawing.lock() else { return };
+        if *drawing != wanted {
+            *drawing = wanted;
+            self.draw_now();
+        }
+    }
+
+    /// Draws now; a wish that waits already is enough.
+    pub(crate) fn draw_now(&self) {
+        let _ = self.now.try_send(());
     }
 
     /// Ends the thread; [`draw_last`] draws the end of the story when the store is closed.
@@ -146,18 +164,30 @@ impl Plotter {
     }
 }
 
-fn run(data: &Path, settings: &PlotSettings, waits: bool, wish: &Receiver<()>) {
-    while wish.recv_timeout(settings.interval) != Err(RecvTimeoutError::Disconnected) {
-        draw_last(data, settings, waits);
+fn run(data: &Path, drawing: &Mutex<Option<Drawing>>, wish: &Receiver<()>) {
+    let planned = || drawing.lock().ok().and_then(|drawing| drawing.clone());
+    loop {
+        let woken = match planned() {
+            Some(drawing) => wish.recv_timeout(drawing.plots.interval),
+            None => wish.recv().map_err(|_| RecvTimeoutError::Disconnected),
+        };
+        if woken == Err(RecvTimeoutError::Disconnected) {
+            return;
+        }
+        // It may be another plan by now.
+        if let Some(drawing) = planned() {
+            draw_last(data, &drawing);
+        }
     }
 }
 
 /// Draws the last stretch of the store in `data`, as long as the settings say. A failure is told, and no more: the
-/// next drawing may succeed. When it `waits`, nothing is drawn before the node has collected.
-pub(crate) fn draw_last(data: &Path, settings: &PlotSettings, waits: bool) {
+/// next drawing may succeed.
+pub(crate) fn draw_last(data: &Path, drawing: &Drawing) {
+    let Drawing { plots: settings, waits } = drawing;
     // What cannot be read is told by the drawing.
     let has_collected = || Reader::open(data).and_then(|reader| reader.has_rounds()).unwrap_or(true);
-    if waits && !has_collected() {
+    if *waits && !has_collected() {
         return;
     }
     let now = clock::now();

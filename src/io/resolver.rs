@@ -9,8 +9,8 @@ use crate::proto::PeerIx;
 /// Names that may wait; a primary asks for each peer once at a time.
 const NAMES_MAX: usize = 10_000;
 
-/// An answer: for whom, which attempt, and where or why not.
-pub(crate) type Resolved = (PeerIx, u64, Result<SocketAddr, String>);
+/// An answer: for whom, which attempt, the name that was asked for, and where or why not.
+pub(crate) type Resolved = (PeerIx, u64, String, Result<SocketAddr, String>);
 
 /// The way to the resolver.
 pub(crate) struct Resolver {
@@ -40,7 +40,7 @@ fn run(inbox: &QueueReceiver<(PeerIx, u64, String)>, answers: &Sender<Resolved>,
             .to_socket_addrs()
             .map_err(|error| format!("name not found: {error}"))
             .and_then(|mut found| found.next().ok_or_else(|| "the name has no address".to_owned()));
-        if answers.send((peer, attempt, found)).is_err() {
+        if answers.send((peer, attempt, address, found)).is_err() {
             return;
         }
         wake();

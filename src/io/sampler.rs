@@ -1,13 +1,12 @@
 //! One thread per bus: starts and reads its chips when their turn comes, stamps what they say, and hands it to the
-//! store. It never waits for the network; it waits for the disk only in so far as the store's queue is full.
+//! store. It never waits for the network; it waits for the disk only in so far as the store's queue is full. Which
+//! threads there are is for [`Samplers`] to say.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::mpsc::{Sender, channel};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use pisink_sensors::bus::{self, BusSpec, DynBus, Simulation};
 use pisink_sensors::catalogue::{self, DynChip};
 use pisink_sensors::chip::{Fault, Sample, Step};
@@ -17,81 +16,19 @@ use pisink_sensors::sim::SimTime;
 use pisink_sensors::stuck::StuckGuard;
 
 use super::clock;
-use super::desk::{Board, Desk, reason};
-use super::promise::{Promise, Wait};
-use super::settings::{BusSettings, Settings};
-use super::store_thread::StoreHandle;
+use super::desk::{Desk, reason};
+use super::promise::Wait;
+use super::settings::BusSettings;
 use crate::model::{Channel, Value};
+
+mod threads;
+
+pub(crate) use threads::Samplers;
 
 /// A bus that is not there is looked for again after this.
 const REOPEN_AFTER: Duration = Duration::from_secs(2);
 /// A measurement that says "wait" more often than this is over: a driver's steps are few.
 const STEPS_MAX: u32 = 64;
-
-/// The threads of all buses.
-pub(crate) struct Samplers {
-    /// Dropped to stop them.
-    stops: Vec<Sender<()>>,
-    threads: Vec<JoinHandle<()>>,
-    promises: Vec<Promise>,
-    board: Board,
-}
-
-impl Samplers {
-    /// Starts a thread for each bus, and one for the machine's own channels.
-    pub(crate) fn start(settings: &Settings, store: &StoreHandle) -> Result<Self> {
-        let mut samplers =
-            Self { stops: Vec::new(), threads: Vec::new(), promises: Vec::new(), board: Board::default() };
-        let first = settings.buses.first().map(|bus| bus.bus);
-        for bus in &settings.buses {
-            let desk = samplers.desk(settings, store);
-            let (bus, interval, is_first) = (bus.clone(), settings.interval, Some(bus.bus) == first);
-            let mut thread = BusThread::new(&bus, interval, is_first, desk)?;
-            samplers.spawn(&bus.bus.to_string(), move |wait| thread.run(wait))?;
-        }
-        if settings.host {
-            let desk = samplers.desk(settings, store);
-            let (data, interval) = (settings.data.clone(), settings.interval);
-            samplers.spawn("host", move |wait| run_host(&data, interval, desk, wait))?;
-        }
-        Ok(samplers)
-    }
-
-    /// Stops all threads and waits for them.
-    pub(crate) fn stop(self) {
-        drop(self.stops);
-        for thread in self.threads {
-            if thread.join().is_err() {
-                log::error!("a bus's thread ended in a panic");
-            }
-        }
-    }
-
-    /// When each thread is to be back.
-    pub(crate) fn promises(&self) -> impl Iterator<Item = Promise> {
-        self.promises.clone().into_iter()
-    }
-
-    /// The newest value of each channel.
-    pub(crate) fn board(&self) -> Board {
-        self.board.clone()
-    }
-
-    fn desk(&self, settings: &Settings, store: &StoreHandle) -> Desk {
-        Desk { node: settings.name.clone(), store: store.clone(), board: self.board.clone() }
-    }
-
-    fn spawn(&mut self, name: &str, run: impl FnOnce(&Wait) + Send + 'static) -> Result<()> {
-        let (stop, stopped) = channel();
-        let promise = Promise::new(name, clock::now().mono);
-        let wait = Wait::new(stopped, promise.clone());
-        let builder = std::thread::Builder::new().name(name.to_owned());
-        self.threads.push(builder.spawn(move || run(&wait)).context("starting a bus's thread")?);
-        self.stops.push(stop);
-        self.promises.push(promise);
-        Ok(())
-    }
-}
 
 /// One chip, its channels, and its measurement under way.
 struct Task {
@@ -131,6 +68,10 @@ impl BusThread {
         let rota = Rota::new(intervals);
         let settings = settings.clone();
         Ok(Self { settings, bus: None, reopen_at_us: 0, told_absent: false, tasks, rota, desk })
+    }
+
+    fn channels(&self) -> impl Iterator<Item = &Arc<Channel>> {
+        self.tasks.iter().flat_map(|task| &task.channels)
     }
 
     fn run(&mut self, wait: &Wait) {
@@ -257,26 +198,43 @@ impl BusThread {
     }
 }
 
-fn run_host(data: &std::path::Path, interval: Duration, desk: Desk, wait: &Wait) {
-    let host = Host::open(std::path::Path::new("/"), data);
-    let channels = desk.channels("host", host.quantities());
-    let mut rota = Rota::new([interval]);
-    loop {
-        let now_us = clock::now().mono.as_micros();
-        let until_us = match rota.next(now_us) {
-            Action::Start(at) | Action::Read(at) => {
-                let samples = host.measure();
-                let value = |sample: &Sample| {
-                    Some((Arc::clone(channels.get(sample.quantity)?), sample.value.map_err(reason)))
-                };
-                desk.take(samples.iter().filter_map(value));
-                rota.finished(at, clock::now().mono.as_micros());
-                now_us
+/// The machine's own channels.
+struct HostThread {
+    host: Host,
+    channels: Vec<Arc<Channel>>,
+    rota: Rota,
+    desk: Desk,
+}
+
+impl HostThread {
+    fn new(data: &Path, interval: Duration, desk: Desk) -> Self {
+        let host = Host::open(Path::new("/"), data);
+        let channels = desk.channels("host", host.quantities());
+        Self { host, channels, rota: Rota::new([interval]), desk }
+    }
+
+    fn run(&mut self, wait: &Wait) {
+        loop {
+            let now_us = clock::now().mono.as_micros();
+            let until_us = match self.rota.next(now_us) {
+                Action::Start(at) | Action::Read(at) => {
+                    self.measure();
+                    self.rota.finished(at, clock::now().mono.as_micros());
+                    now_us
+                }
+                Action::WaitUntil(until_us) => until_us,
+            };
+            if !wait.until(until_us, now_us) {
+                return;
             }
-            Action::WaitUntil(until_us) => until_us,
-        };
-        if !wait.until(until_us, now_us) {
-            return;
         }
+    }
+
+    fn measure(&self) {
+        let samples = self.host.measure();
+        let value = |sample: &Sample| {
+            Some((Arc::clone(self.channels.get(sample.quantity)?), sample.value.map_err(reason)))
+        };
+        self.desk.take(samples.iter().filter_map(value));
     }
 }

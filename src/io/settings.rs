@@ -3,11 +3,12 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use anyhow::Result;
 use pisink_sensors::bus::BusSpec;
 use pisink_sensors::catalogue::ChipSpec;
 use pisink_sensors::sim::PlannedFault;
 
-use crate::model::NodeName;
+use crate::model::{NodeName, RoleName, RoleRequest};
 use crate::proto::PollOrder;
 
 /// Everything that [`super::run`] needs to know.
@@ -38,7 +39,7 @@ pub struct Settings {
 }
 
 /// The role, with what it needs.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RoleSettings {
     /// Others collect from it.
     Secondary,
@@ -82,7 +83,7 @@ pub struct StandbySettings {
 }
 
 impl RoleSettings {
-    /// The role as flags and status name it.
+    /// The role as log and status name it.
     pub fn name(&self) -> &'static str {
         match self {
             RoleSettings::Secondary => "secondary",
@@ -92,9 +93,35 @@ impl RoleSettings {
         }
     }
 
+    /// The role's name, as flags and config have it: a standby is a primary that waits for its turn.
+    pub fn role(&self) -> RoleName {
+        match self {
+            RoleSettings::Secondary => RoleName::Secondary,
+            RoleSettings::Primary { .. } => RoleName::Primary,
+            RoleSettings::Ring { .. } => RoleName::Ring,
+        }
+    }
+
     /// Whether this stands by for a primary.
     pub fn is_standby(&self) -> bool {
         matches!(self, RoleSettings::Primary { standby: Some(_), .. })
+    }
+
+    /// The addresses of its peers.
+    pub fn peers(&self) -> &[String] {
+        match self {
+            RoleSettings::Secondary => &[],
+            RoleSettings::Primary { peers, .. } | RoleSettings::Ring { peers, .. } => peers,
+        }
+    }
+
+    /// The same, but waiting for a token if it is one of a ring: a token is made once.
+    pub(crate) fn without_token(&self) -> Self {
+        let mut role = self.clone();
+        if let RoleSettings::Ring { makes_token, .. } = &mut role {
+            *makes_token = false;
+        }
+        role
     }
 
     /// Whether readings of other nodes may come together here.
@@ -118,7 +145,7 @@ impl RoleSettings {
 }
 
 /// One bus and its chips.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct BusSettings {
     /// Which bus.
     pub bus: BusSpec,
@@ -129,7 +156,7 @@ pub struct BusSettings {
 }
 
 /// Where and when a running node draws.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PlotSettings {
     /// The folder of the pictures.
     pub dir: PathBuf,
@@ -137,4 +164,19 @@ pub struct PlotSettings {
     pub interval: Duration,
     /// How much of the past a picture shows.
     pub last: Duration,
+}
+
+/// Makes the settings of a role that somebody asks for.
+pub type OtherRole = dyn Fn(&RoleRequest) -> Result<RoleSettings>;
+/// Reads the settings again.
+pub type Again = dyn Fn() -> Result<(Settings, Source)>;
+
+/// Where the settings come from, to be asked again while the node runs.
+pub struct Source {
+    /// Whether a flag or the environment names the role: then a role that was kept gives way to it.
+    pub role_is_given: bool,
+    /// The settings of another role, with all that is not asked for as the settings say; or why it cannot be.
+    pub role: Box<OtherRole>,
+    /// Reads the config again, by the same flags and environment. `None` where there is no config.
+    pub again: Option<Box<Again>>,
 }

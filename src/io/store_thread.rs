@@ -10,13 +10,16 @@ use std::time::Duration;
 
 mod handle;
 mod marks;
+mod settle;
 
 use super::clock;
+use super::kept_role::Keep;
 use super::queue::QueueReceiver;
 use crate::model::{ClockLink, ClockMark, Instant, JournalId, NodeName, Pack, Readings, RoundRecord, Seq};
 use crate::node::Asker;
 use crate::store::{Committed, Cursor, Retention, Store, StoreError};
 pub(crate) use handle::StoreHandle;
+pub(crate) use settle::RoleFacts;
 
 /// A group is committed at the latest when it has so many readings, whatever the flush interval: about 1 MiB, which an
 /// SD card takes well. Half of what one peer may have on its way, so that the next group comes in meanwhile.
@@ -37,12 +40,26 @@ const RETENTION_EVERY: Duration = Duration::from_secs(60);
 pub(crate) enum StoreCommand {
     Append(Pack),
     Take(Vec<Readings>),
-    Read { asker: Asker, after: Seq, max: u32 },
+    Read {
+        asker: Asker,
+        after: Seq,
+        max: u32,
+    },
     AddRound(RoundRecord),
     NoteConsumer(NodeName, Seq),
     NotePeer(String, NodeName),
     NoteMark(ClockMark),
-    NoteLink { node: NodeName, journal: JournalId, link: ClockLink },
+    NoteLink {
+        node: NodeName,
+        journal: JournalId,
+        link: ClockLink,
+    },
+    /// Settle all that came before, keep a role if one is to be kept, and say what a role needs to begin.
+    Settle {
+        keep: Option<Keep>,
+    },
+    /// Work by these settings from now on.
+    Adjust(StoreSettings),
     Stop,
 }
 
@@ -62,6 +79,8 @@ pub(crate) enum StoreReply {
         asker: Asker,
         piece: Result<Readings, String>,
     },
+    /// What a role needs to begin; or why it must not.
+    Settled(Result<RoleFacts, String>),
     /// The file turned out damaged while running: begin the session anew, which moves it aside.
     Damaged(String),
 }
@@ -214,6 +233,8 @@ impl Worker {
                 self.note(|store| store.note_link(&node, journal, &link));
             }
             StoreCommand::NotePeer(address, node) => self.note(|store| store.note_peer(&address, &node)),
+            StoreCommand::Settle { keep } => self.settle(keep),
+            StoreCommand::Adjust(settings) => self.adjust(settings),
             StoreCommand::Stop => {}
         }
     }

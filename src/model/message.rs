@@ -3,8 +3,8 @@
 use serde_json::Value as Json;
 
 use super::{
-    BootId, Claim, ClaimAnswer, ClockMark, ClockSample, JournalId, NodeName, Pack, RingState, Seq, SinkPlace,
-    Token, TokenAck, WallTime,
+    BootId, Claim, ClaimAnswer, ClockMark, ClockSample, JournalId, NodeName, Pack, RingState, RoleAnswer,
+    RoleOrder, Seq, SinkPlace, Token, TokenAck, WallTime,
 };
 
 /// One envelope on a link.
@@ -49,6 +49,10 @@ pub enum Body {
     RingQuery(RingState),
     /// `RING_ANSWER`: so I stand.
     RingAnswer(RingState),
+    /// `ROLE`: which role have you, or: take this one.
+    Role(RoleOrder),
+    /// `ROLE_ANSWER`: this is my role now.
+    RoleAnswer(RoleAnswer),
     /// `ERROR`: a message was not understood or could not be served.
     Error {
         /// The id of the message at fault.

@@ -5,6 +5,7 @@ mod ids;
 mod message;
 mod reading;
 mod ring;
+mod role;
 mod round;
 mod sink;
 mod time;
@@ -16,6 +17,9 @@ pub use reading::{Channel, ChannelIx, ErrReason, Pack, Reading, Value};
 pub use ring::{
     Claim, ClaimAnswer, Cursor, Member, MemberId, Outcome, Piece, RING_MEMBERS_MAX, RingId, RingState,
     Roster, TOKEN_MAX_BYTES, TOKEN_PIECES_MAX, Token, TokenAck, Who,
+};
+pub use role::{
+    Collects, ROLE_PEERS_MAX, RoleAnswer, RoleName, RoleNameError, RoleOrder, RoleOrigin, RoleRequest,
 };
 pub use round::RoundRecord;
 pub use sink::{SinkPart, SinkPlace};

@@ -7,7 +7,7 @@ use crate::proto::{
     LinkId, PeerIx, Primary, PrimaryConfig, PrimaryOutput, Ring, RingConfig, RingOutput, StandbyOutput,
 };
 
-use super::events::{NodeConfig, PollConfig, RingPart, Role};
+use super::events::{PollConfig, RingPart, Role};
 use super::standby::StandbySink;
 
 /// The machine of the role.
@@ -28,13 +28,33 @@ pub(super) enum DutyOutput {
 }
 
 impl Duty {
-    /// Takes the role up at `now`.
-    pub(super) fn new(config: &NodeConfig, role: Role, now: Instant) -> Self {
+    /// Takes the role up at `now`, at the node of this name with this journal, durable through that place.
+    pub(super) fn new(name: NodeName, own: (JournalId, Seq), role: Role, now: Instant) -> Self {
         match role {
             Role::Secondary => Duty::Secondary,
-            Role::Primary(poll) => Duty::Primary(primary((config.name.clone(), config.journal), poll, now)),
-            Role::Standby(part) => Duty::Standby(Box::new(StandbySink::new(config, part, now))),
-            Role::Ring(part) => Duty::Ring(Box::new(ring(config, part, now))),
+            Role::Primary(poll) => Duty::Primary(primary((name, own.0), poll, now)),
+            Role::Standby(part) => Duty::Standby(Box::new(StandbySink::new((name, own.0), part, now))),
+            Role::Ring(part) => Duty::Ring(Box::new(ring(name, own, part, now))),
+        }
+    }
+
+    /// The last round that it began.
+    pub(super) fn round(&self) -> u64 {
+        match self {
+            Duty::Secondary => 0,
+            Duty::Primary(primary) => primary.round(),
+            Duty::Standby(standby) => standby.round(),
+            Duty::Ring(ring) => ring.round(),
+        }
+    }
+
+    /// Drops every link that it has or tries to have: it ends.
+    pub(super) fn leave(&mut self) {
+        match self {
+            Duty::Secondary => {}
+            Duty::Primary(primary) => primary.leave(),
+            Duty::Standby(standby) => standby.leave(),
+            Duty::Ring(ring) => ring.leave(),
         }
     }
 
@@ -201,11 +221,11 @@ pub(super) fn primary(own: (NodeName, JournalId), poll: PollConfig, now: Instant
     Primary::new(config, now)
 }
 
-fn ring(config: &NodeConfig, part: RingPart, now: Instant) -> Ring {
+fn ring(node: NodeName, (journal, last): (JournalId, Seq), part: RingPart, now: Instant) -> Ring {
     let config = RingConfig {
-        node: config.name.clone(),
-        journal: config.journal,
-        last: config.last,
+        node,
+        journal,
+        last,
         peers: part.peers,
         sink_rank: part.sink_rank,
         cursors: part.cursors,

@@ -9,7 +9,8 @@ use serde_json::Value as Json;
 
 use super::{TEXT_MAX_CHARS, head};
 use crate::model::{
-    BootId, ClockLink, ClockMark, JournalId, Message, NodeName, Pack, Readings, RoundRecord, Seq,
+    BootId, ClockLink, ClockMark, JournalId, Message, NodeName, Pack, Readings, RoleAnswer, RoleOrder,
+    RoundRecord, Seq,
 };
 use crate::proto::{LinkId, PeerIx, PollOrder, PrimaryReport, RingReport, StandbyReport};
 use crate::wire::WireError;
@@ -34,7 +35,7 @@ pub struct NodeConfig {
 }
 
 /// What a node does besides sensing and answering.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Role {
     /// Nothing: others collect from it.
     Secondary,
@@ -46,8 +47,25 @@ pub enum Role {
     Ring(RingPart),
 }
 
+impl Role {
+    /// The same, going on after `round` if that is later than the store knew.
+    pub(super) fn after_round(self, round: u64) -> Self {
+        match self {
+            Role::Secondary => Role::Secondary,
+            Role::Primary(poll) => {
+                Role::Primary(PollConfig { last_round: poll.last_round.max(round), ..poll })
+            }
+            Role::Standby(part) => {
+                let poll = PollConfig { last_round: part.poll.last_round.max(round), ..part.poll };
+                Role::Standby(StandbyPart { poll, ..part })
+            }
+            Role::Ring(part) => Role::Ring(RingPart { last_round: part.last_round.max(round), ..part }),
+        }
+    }
+}
+
 /// How a primary polls.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct PollConfig {
     /// The peers' addresses, each with the node last seen there.
     pub peers: Vec<(String, Option<NodeName>)>,
@@ -66,7 +84,7 @@ pub struct PollConfig {
 }
 
 /// A standby of a primary.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct StandbyPart {
     /// How it polls when it is its turn.
     pub poll: PollConfig,
@@ -77,7 +95,7 @@ pub struct StandbyPart {
 }
 
 /// A node's part in a token ring.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct RingPart {
     /// The addresses of all nodes, this one among them, each with the node last seen there: the same list in the same
     /// order on every node.
@@ -172,6 +190,17 @@ pub enum Input {
         /// Whose journal.
         journal: JournalId,
     },
+    /// From now on the node has this role, made of what the store held when it was last asked. Nothing is answered.
+    Become(Box<Role>),
+    /// What came of an [`Output::ChangeRole`]: the role that the node has now, or why it could not change.
+    OrderAnswered {
+        /// The link on which it was asked.
+        link: LinkId,
+        /// The message's id.
+        id: String,
+        /// What came of it.
+        answer: Result<RoleAnswer, String>,
+    },
 }
 
 /// What the driver has to carry out.
@@ -222,6 +251,16 @@ pub enum Output {
     },
     /// Record who is at an address.
     NotePeer(String, NodeName),
+    /// Somebody asks for the node's role, or for another: make it of settings and store, and give [`Input::Become`] if
+    /// it is another; then answer with [`Input::OrderAnswered`].
+    ChangeRole {
+        /// Who asks.
+        link: LinkId,
+        /// The message's id.
+        id: String,
+        /// What is wanted.
+        order: RoleOrder,
+    },
     /// Tell people.
     Report(Report),
 }

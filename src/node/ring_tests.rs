@@ -17,17 +17,21 @@ fn heard(body: Body) -> Input {
 }
 
 pub(super) fn ring(sink_rank: Option<u8>) -> Watched<Node> {
-    node(Role::Ring(RingPart {
+    node(Role::Ring(RingPart { sink_rank, ..part() }))
+}
+
+pub(super) fn part() -> RingPart {
+    RingPart {
         peers: (0..3).map(|n| (format!("10.0.0.{n}:7000"), None)).collect(),
         cursors: BTreeMap::new(),
-        sink_rank,
+        sink_rank: None,
         makes_token: false,
         token_hold: Duration::from_millis(100),
         round_interval: Duration::from_secs(1),
         standby_after: Duration::from_secs(5),
         last_round: 0,
         seed: 1,
-    }))
+    }
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use serde_json::Value as Json;
 
 use super::duty::{DutyOutput, primary};
-use super::events::{NodeConfig, PollConfig, StandbyPart};
+use super::events::{PollConfig, StandbyPart};
 use crate::model::{Instant, JournalId, NodeName, Now, Seq, SinkPlace};
 use crate::proto::{LinkId, PeerIx, Primary, PrimaryOutput, Standby, StandbyConfig, StandbyOutput};
 
@@ -25,10 +25,9 @@ pub(super) struct StandbySink {
 
 impl StandbySink {
     /// Begins to watch at `now`.
-    pub(super) fn new(config: &NodeConfig, part: StandbyPart, now: Instant) -> Self {
+    pub(super) fn new(own: (NodeName, JournalId), part: StandbyPart, now: Instant) -> Self {
         let StandbyPart { poll, before, standby_after } = part;
-        let watch = StandbyConfig { own: config.name.clone(), before, standby_after, seed: poll.seed };
-        let own = (config.name.clone(), config.journal);
+        let watch = StandbyConfig { own: own.0.clone(), before, standby_after, seed: poll.seed };
         Self { own, watch: Standby::new(watch, now), primary: None, poll, left: VecDeque::new() }
     }
 
@@ -141,13 +140,23 @@ impl StandbySink {
                 self.poll_if_acting(|primary| primary.handle_timeout(now));
             }
             (false, Some(primary)) => {
-                primary.leave();
-                while let Some(output) = primary.poll_output() {
-                    self.left.push_back(output);
-                }
+                end_turn(primary, &mut self.left);
                 self.primary = None;
             }
             _ => {}
+        }
+    }
+
+    /// The last round that it began.
+    pub(super) fn round(&self) -> u64 {
+        self.primary.as_ref().map_or(self.poll.last_round, Primary::round)
+    }
+
+    /// Lets all links go: it stands by no more.
+    pub(super) fn leave(&mut self) {
+        self.watch.leave();
+        if let Some(mut primary) = self.primary.take() {
+            end_turn(&mut primary, &mut self.left);
         }
     }
 
@@ -171,5 +180,13 @@ impl StandbySink {
             StandbyOutput::Disconnect(ix, link) => StandbyOutput::Disconnect(number(ix), link),
             other => other,
         }
+    }
+}
+
+/// The polling ends; what it still wants is `left`.
+fn end_turn(primary: &mut Primary, left: &mut VecDeque<PrimaryOutput>) {
+    primary.leave();
+    while let Some(output) = primary.poll_output() {
+        left.push_back(output);
     }
 }

@@ -414,7 +414,10 @@ impl World {
                 store.note_link(&node, journal, &link).unwrap();
                 host.new_facts.push(Fact::Link(boot, journal, link));
             }
-            Output::Append(_) | Output::Report(_) | Output::Read { asker: Asker::Ring, .. } => return,
+            Output::Append(_)
+            | Output::Report(_)
+            | Output::ChangeRole { .. }
+            | Output::Read { asker: Asker::Ring, .. } => return,
         }
         self.commit_soon(at);
     }

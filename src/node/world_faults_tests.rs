@@ -60,6 +60,8 @@ enum Fault {
     Overflow,
     /// A script comes, says something, and goes.
     Guest,
+    /// A primary becomes a secondary, or the other way round, while it runs.
+    Role,
 }
 
 const FAULTS: [Fault; 12] = [
@@ -94,6 +96,8 @@ impl Plan {
         rng.shuffle(&mut faults);
         faults.truncate(rng.usize(1..=FAULTS.len()));
         let poll_ms = rng.u64(300..2_000);
+        // No draw of its own: the other worlds stay what they were.
+        faults.extend(poll_ms.is_multiple_of(3).then_some(Fault::Role));
         let is_deep = rng.u8(0..40) == 0;
         Self {
             hosts: primaries + rng.usize(1..4),
@@ -185,6 +189,7 @@ impl World {
             }
             Fault::Retention | Fault::Overflow => self.drop_readings(fault == Fault::Overflow),
             Fault::Guest => self.guest(),
+            Fault::Role => self.change_role(),
         }
         let wait = self.millis(0, 2 * self.plan.fault_every_ms);
         self.schedule(wait, Event::Fault);
@@ -278,6 +283,21 @@ impl World {
         let story = self.stories.get_mut(&disk.journal).expect("every card has its story");
         let through = if whatever { self.rng.u64(0..=story.last()) } else { disk.taken_by_all() };
         story.dropped_through = story.dropped_through.max(through);
+    }
+
+    fn change_role(&mut self) {
+        let at = self.any_host();
+        // A consumer is known by its name: of two that share one, neither may become a sink.
+        if self.plan.has_twins && self.hosts[at].name.as_str() == "twin" {
+            return;
+        }
+        let others = self.others(at);
+        let host = &mut self.hosts[at];
+        host.peers = if host.peers.is_some() { None } else { Some(others) };
+        trace!(self, "{} is to be a primary: {}", self.hosts[at].name, self.hosts[at].peers.is_some());
+        if self.hosts[at].running.is_some() {
+            self.command(at, super::Command::Role);
+        }
     }
 
     fn guest(&mut self) {

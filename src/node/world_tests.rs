@@ -57,6 +57,8 @@ enum Event {
 enum Command {
     Take(Readings),
     Read(LinkId, Seq, u32),
+    /// What the role needs that the host is to have.
+    Role,
 }
 
 /// A node that runs, and what its event loop would hold.
@@ -168,11 +170,7 @@ impl World {
             at if self.plan.has_twins && at > self.plan.primaries => "twin".to_owned(),
             at => format!("pi-{at}"),
         };
-        let peers = is_primary.then(|| {
-            let polled = (0..self.plan.hosts).filter(|&peer| peer != at || self.plan.polls_itself);
-            let ways: &[bool] = if self.plan.has_two_ways { &[false, true] } else { &[false] };
-            polled.flat_map(|peer| ways.iter().map(move |&way| (peer, way))).collect()
-        });
+        let peers = is_primary.then(|| self.others(at));
         let journal = self.new_journal();
         let mut disk = Disk::new(journal);
         disk.append((0..self.plan.backlog).map(|_| self.new_row(BootId(1))).collect::<Vec<_>>());
@@ -195,6 +193,13 @@ impl World {
         let start = self.millis(0, 500);
         self.schedule(start, Event::Start(at));
         self.schedule(start, Event::Sample(at));
+    }
+
+    /// Whom a primary polls, by which of their addresses.
+    fn others(&self, at: usize) -> Vec<(usize, bool)> {
+        let polled = (0..self.plan.hosts).filter(|&peer| peer != at || self.plan.polls_itself);
+        let ways: &[bool] = if self.plan.has_two_ways { &[false, true] } else { &[false] };
+        polled.flat_map(|peer| ways.iter().map(move |&way| (peer, way))).collect()
     }
 
     fn new_journal(&mut self) -> JournalId {
@@ -304,6 +309,12 @@ impl World {
                     let piece = self.read(host, after, max);
                     self.reply(host, Input::Piece { asker: Asker::Link(link), piece });
                 }
+                Command::Role => {
+                    // Everything that was given to the disk before is settled first.
+                    self.commit(host);
+                    let role = self.role(host);
+                    self.reply(host, Input::Become(Box::new(role)));
+                }
             },
             Event::Commit(..) | Event::Reply(..) | Event::Command(..) => {}
             Event::Sample(host) => self.sample(host),
@@ -325,26 +336,8 @@ impl World {
         }
         host.life += 1;
         host.booted_at = self.now;
-        let disk = &host.disk;
-        let known = |address: String| (address.clone(), disk.peers.get(&address).cloned());
-        let poll = host.peers.as_ref().map(|peers| PollConfig {
-            peers: peers.iter().map(|&(peer, way)| known(address(peer, way))).collect(),
-            cursors: disk.taken.iter().map(|(journal, held)| (*journal, Seq(held.cursor))).collect(),
-            poll_interval: self.plan.poll_interval,
-            deadline: self.plan.deadline,
-            order: self.plan.order,
-            last_round: disk.round,
-            seed: u64::from(host.life),
-        });
-        let role = match poll {
-            None => Role::Secondary,
-            Some(poll) if host.before.is_empty() => Role::Primary(poll),
-            Some(poll) => Role::Standby(StandbyPart {
-                poll,
-                before: host.before.clone().map(|sink| known(address(sink, false))).collect(),
-                standby_after: STANDBY_AFTER,
-            }),
-        };
+        let role = self.role(at);
+        let (host, disk) = (&self.hosts[at], &self.hosts[at].disk);
         let config = NodeConfig {
             name: host.name.clone(),
             journal: disk.journal,
@@ -359,6 +352,27 @@ impl World {
         let node = Watched::new(Node::new(config, now), now.mono);
         let running = Running { node, links: BTreeMap::new(), peers: BTreeMap::new() };
         self.hosts[at].running = Some(running);
+    }
+
+    /// The role that a host is to have, made of what its disk holds.
+    fn role(&self, at: usize) -> Role {
+        let (host, disk) = (&self.hosts[at], &self.hosts[at].disk);
+        let Some(peers) = &host.peers else { return Role::Secondary };
+        let known = |address: String| (address.clone(), disk.peers.get(&address).cloned());
+        let poll = PollConfig {
+            peers: peers.iter().map(|&(peer, way)| known(address(peer, way))).collect(),
+            cursors: disk.taken.iter().map(|(journal, held)| (*journal, Seq(held.cursor))).collect(),
+            poll_interval: self.plan.poll_interval,
+            deadline: self.plan.deadline,
+            order: self.plan.order,
+            last_round: disk.round,
+            seed: u64::from(host.life),
+        };
+        if host.before.is_empty() {
+            return Role::Primary(poll);
+        }
+        let before = host.before.clone().map(|sink| known(address(sink, false))).collect();
+        Role::Standby(StandbyPart { poll, before, standby_after: STANDBY_AFTER })
     }
 
     fn timeout(&mut self, at: usize) {
@@ -423,6 +437,7 @@ impl World {
             }
             Output::NoteMark(_) | Output::NoteLink { .. } => {}
             Output::Read { asker: Asker::Ring, .. } => unreachable!("no ring here"),
+            Output::ChangeRole { .. } => unreachable!("nobody asks for it"),
             Output::Report(report) => trace!(self, "{}: {report}", self.hosts[at].name),
         }
     }

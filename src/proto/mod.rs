@@ -16,6 +16,7 @@
 mod backoff;
 mod clock;
 pub(crate) mod contract;
+pub(crate) mod defect;
 pub mod foreign;
 mod journals;
 mod peer;

@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
+use super::defect::{Defect, Planted};
 use super::journals::Journals;
 use super::peer::{Asked, CONNECT_TIMEOUT, Peer, State};
 use super::{Backoff, LinkId, PeerIx};
@@ -95,6 +96,7 @@ pub struct Primary {
     next_id: u64,
     told: BTreeSet<String>,
     outputs: VecDeque<PrimaryOutput>,
+    pub(super) planted: Planted,
 }
 
 impl Primary {
@@ -118,6 +120,7 @@ impl Primary {
             next_id: 1,
             told: BTreeSet::new(),
             outputs: VecDeque::new(),
+            planted: Planted::default(),
         };
         let count = config.peers.len();
         for (at, (address, node)) in config.peers.into_iter().enumerate() {
@@ -221,7 +224,9 @@ impl Primary {
     /// The store could not take what came of `journal`: it is asked for again in the next round.
     pub fn refused(&mut self, journal: JournalId) {
         let owner = self.journals.owner(journal);
-        self.journals.rewind(journal);
+        if !self.planted.is(Defect::PollNeverRewinds) {
+            self.journals.rewind(journal);
+        }
         let Some(ix) = owner else { return };
         if let Some(peer) = self.peers.get_mut(ix.0) {
             peer.forget_asked();
@@ -289,7 +294,7 @@ impl Primary {
         }
         self.round += 1;
         self.open = Some((now.mono, now.mono + self.deadline));
-        while self.next_round_at <= now.mono {
+        while self.next_round_at <= now.mono && !self.planted.is(Defect::RoundAtOnce) {
             let behind = now.mono.saturating_since(self.next_round_at);
             let missed =
                 u32::try_from(behind.as_micros() / self.poll_interval.as_micros()).unwrap_or(u32::MAX);
@@ -343,15 +348,6 @@ impl Primary {
             peer.answered_round = self.round;
         }
         self.give_up_on(now, ix);
-    }
-
-    /// The open round no longer waits for this peer.
-    fn give_up_on(&mut self, now: Now, ix: PeerIx) {
-        let Some(peer) = self.peers.get_mut(ix.0) else { return };
-        if std::mem::take(&mut peer.expected) {
-            self.awaited = self.awaited.saturating_sub(1);
-            self.end_round_if_all_answered(now);
-        }
     }
 
     /// The poll that `re` names, if this peer was asked it; it is no longer.
@@ -446,6 +442,7 @@ impl Primary {
             peer.ask_for_less();
         }
         let delay = peer.backoff.next_delay();
+        let delay = if self.planted.is(Defect::PeerNeverTriedAgain) { Duration::MAX } else { delay };
         let (first_failure, address, node) =
             (peer.backoff.failures() == 1, peer.address.clone(), peer.node.clone());
         if self.unlink(ix) || first_failure {

@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::contract::Machine;
+use super::defect::{Defect, Planted};
 use super::{LinkId, PeerIx};
 use crate::model::{
     Body, Instant, JournalId, LifeId, MemberId, Now, Piece, RING_MEMBERS_MAX, RingId, Roster, Seq, Token, Who,
@@ -17,7 +18,6 @@ mod cargo;
 mod claim;
 mod config;
 mod dates;
-mod defect;
 mod gap;
 mod hop;
 mod links;
@@ -30,7 +30,6 @@ use cargo::Cargo;
 use claim::Claiming;
 pub use config::{RingConfig, RingOutput};
 use dates::Dates;
-use defect::{Defect, Planted};
 use gap::Gap;
 use hop::{Handing, Hops};
 use links::Links;
@@ -102,7 +101,7 @@ pub struct Ring {
     /// The last odd finding that was told.
     told: Option<RingReport>,
     rng: fastrand::Rng,
-    planted: Planted,
+    pub(super) planted: Planted,
 }
 
 impl Ring {
@@ -213,6 +212,19 @@ impl Ring {
     pub fn refused(&mut self, journal: JournalId) {
         if !self.planted.is(Defect::NeverRewinds) {
             self.collector.rewind(journal);
+        }
+    }
+
+    /// The last round that ended here.
+    pub fn round(&self) -> u64 {
+        self.collector.round()
+    }
+
+    /// Drops every link and every attempt at one: to the others this member is gone. Its last outputs are still to be
+    /// carried out; it is not to be driven any further.
+    pub fn leave(&mut self) {
+        for ix in self.links.all() {
+            self.links.drop(ix);
         }
     }
 

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use super::defect::{Defect, Planted};
 use super::{LinkId, OwnClock, POLL_MAX_READINGS};
 use crate::model::{Body, Instant, JournalId, NodeName, Now, Pack, PollRequest, Readings, Seq};
 
@@ -45,6 +46,7 @@ pub struct Secondary {
     reading: BTreeMap<LinkId, Asked>,
     consumers: BTreeMap<NodeName, Seq>,
     outputs: VecDeque<SecondaryOutput>,
+    pub(super) planted: Planted,
 }
 
 /// Most consumers that are remembered; beyond it new ones are served but not noted.
@@ -53,7 +55,15 @@ const CONSUMERS_MAX: usize = 64;
 impl Secondary {
     /// For `journal`, durable through `last`, with what is known of its consumers.
     pub fn new(node: NodeName, journal: JournalId, last: Seq, consumers: BTreeMap<NodeName, Seq>) -> Self {
-        Self { node, journal, last, reading: BTreeMap::new(), consumers, outputs: VecDeque::new() }
+        Self {
+            node,
+            journal,
+            last,
+            reading: BTreeMap::new(),
+            consumers,
+            outputs: VecDeque::new(),
+            planted: Planted::default(),
+        }
     }
 
     /// The own journal is durable through `last`.
@@ -94,7 +104,8 @@ impl Secondary {
             return self.outputs.push_back(SecondaryOutput::Send(link, Body::Error { re: id, text }));
         }
         if let Some(name) = sender {
-            self.note(name, poll.taken.min(poll.after));
+            let is_sent = self.planted.is(Defect::NotesWhatWasSent);
+            self.note(name, if is_sent { poll.after } else { poll.taken.min(poll.after) });
         }
         // To ask for none is to ask how far the journal goes: an asker whose disk is behind still wants to know.
         if poll.after == self.last || poll.max == 0 {
@@ -112,13 +123,16 @@ impl Secondary {
     /// What a [`SecondaryOutput::Read`] gave; `Err` with the store's words.
     pub fn piece(&mut self, now: Now, clock: &OwnClock, link: LinkId, piece: Result<Readings, String>) {
         let Some(Asked { re, after, received }) = self.reading.remove(&link) else { return };
+        if self.planted.is(Defect::ReadNeverEnds) {
+            self.reading.insert(link, Asked { re: re.clone(), after, received });
+        }
         let body = match piece {
             Ok(piece) => Body::Readings(Readings {
                 re,
                 node: self.node.clone(),
                 journal: self.journal,
                 after,
-                last: self.last,
+                last: if self.planted.is(Defect::SaysMoreThanDurable) { self.last.next() } else { self.last },
                 clock: Some(clock.sample(received, now)),
                 ..piece
             }),

@@ -172,6 +172,18 @@ impl Standby {
         }
     }
 
+    /// Drops every link and every attempt at one: it watches nobody any more, and is not to be driven any further.
+    pub fn leave(&mut self) {
+        for (at, before) in self.before.iter().enumerate() {
+            let link = match before.state {
+                State::Down { .. } => continue,
+                State::Connecting { .. } => None,
+                State::Up { link, .. } => Some(link),
+            };
+            self.outputs.push_back(StandbyOutput::Disconnect(PeerIx(at), link));
+        }
+    }
+
     /// When to call [`Standby::handle_timeout`] at the latest, and why.
     pub fn poll_timeout(&self) -> Option<(Instant, &'static str)> {
         let link = self.before.iter().map(|before| (before.deadline(), "one before this standby")).min();

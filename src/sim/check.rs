@@ -30,6 +30,8 @@ pub enum Invariant {
     Heals,
     /// After the faults, every reading is at the sink within the bound.
     Collected,
+    /// Where a node says that two clocks met, they met.
+    ClocksMeet,
     /// Nothing panics.
     NoPanic,
 }
@@ -48,6 +50,7 @@ impl Invariant {
             Invariant::Progress => "deadlines progress",
             Invariant::Heals => "healed within the bound",
             Invariant::Collected => "collected within the bound",
+            Invariant::ClocksMeet => "clocks meet where they are said to",
             Invariant::NoPanic => "nothing panics",
         }
     }

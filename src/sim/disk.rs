@@ -87,6 +87,8 @@ pub(super) struct Disk {
     /// Own readings that wait for a commit; a failed one keeps them, a crash does not.
     waiting: Vec<Row>,
     group: Group,
+    /// Journals of which something was refused since the process began.
+    refused: BTreeSet<JournalId>,
     pub(super) is_commit_due: bool,
 }
 
@@ -109,6 +111,7 @@ impl Disk {
             held_readings: 0,
             waiting: Vec::new(),
             group: Group::default(),
+            refused: BTreeSet::new(),
             is_commit_due: false,
         }
     }
@@ -116,6 +119,7 @@ impl Disk {
     /// The process dies: what is not durable is gone. The own readings among it.
     pub(super) fn crash(&mut self) -> Vec<Row> {
         self.group = Group::default();
+        self.refused.clear();
         self.is_commit_due = false;
         std::mem::take(&mut self.waiting)
     }
@@ -156,8 +160,19 @@ impl Disk {
         !self.waiting.is_empty() || self.group.is_dirty || !self.group.takes.is_empty()
     }
 
-    /// Puts a piece into the open group. False: it begins beyond what is here, and is refused.
-    pub(super) fn take(&mut self, piece: &Readings, stories: &Stories) -> Result<bool, Broken> {
+    /// A piece that the store was never given, for its queue is full.
+    pub(super) fn refuse(&mut self, journal: JournalId) {
+        self.refused.insert(journal);
+    }
+
+    /// Puts a piece into the open group. False: it begins beyond what is here, and is refused. What comes by a token
+    /// never does, unless something was refused in this life.
+    pub(super) fn take(
+        &mut self,
+        piece: &Readings,
+        stories: &Stories,
+        is_by_token: bool,
+    ) -> Result<bool, Broken> {
         hold(Invariant::OnceInOrder, piece.journal != self.journal, || {
             "a node takes its own journal".to_owned()
         })?;
@@ -168,6 +183,14 @@ impl Disk {
         let cursor =
             self.group.takes.get(&piece.journal).copied().unwrap_or_else(|| self.cursor(piece.journal));
         if piece.after.0 > cursor {
+            // Not without a reason: something before it was refused.
+            hold(Invariant::NothingSkipped, !is_by_token || self.refused.contains(&piece.journal), || {
+                format!(
+                    "a piece of journal {} after {} comes, and {cursor} is the end",
+                    piece.journal, piece.after
+                )
+            })?;
+            self.refuse(piece.journal);
             return Ok(false);
         }
         let first = piece.first.0;
@@ -179,6 +202,20 @@ impl Disk {
                 first - 1
             )
         })?;
+        let through = Self::check_readings(piece, story, cursor)?;
+        self.group.readings += through - cursor;
+        self.group.takes.insert(piece.journal, through);
+        // What a source has dropped is no reading, though it counts as one here.
+        let most = GROUP_MAX_READINGS + story.dropped_through;
+        let waiting = self.group.readings;
+        hold(Invariant::Bounded, waiting <= most, || format!("{waiting} readings wait for one commit"))?;
+        Ok(true)
+    }
+
+    /// Each reading of a piece is the one that was sensed, and they follow on one another. The end of what is held with
+    /// it.
+    fn check_readings(piece: &Readings, story: &Story, cursor: u64) -> Result<u64, Broken> {
+        let first = piece.first.0;
         let mut through = cursor.max(first.saturating_sub(1));
         for (place, reading) in (first..).zip(&piece.pack.readings) {
             let row = story.row(place);
@@ -200,13 +237,7 @@ impl Disk {
                 through = place;
             }
         }
-        self.group.readings += through - cursor;
-        self.group.takes.insert(piece.journal, through);
-        // What a source has dropped is no reading, though it counts as one here.
-        let most = GROUP_MAX_READINGS + story.dropped_through;
-        let waiting = self.group.readings;
-        hold(Invariant::Bounded, waiting <= most, || format!("{waiting} readings wait for one commit"))?;
-        Ok(true)
+        Ok(through)
     }
 
     /// The open group becomes durable; or is undone, where the disk takes nothing.
@@ -214,6 +245,7 @@ impl Disk {
         self.is_commit_due = false;
         let group = std::mem::take(&mut self.group);
         if is_failing {
+            self.refused.extend(group.takes.keys());
             return Ok(Committed { refused: group.takes.into_keys().collect(), ..Committed::default() });
         }
         let mut committed = Committed::default();

@@ -65,13 +65,15 @@ impl Scenario {
 
 fn polling(rng: &mut Rng) -> Scenario {
     let sinks = if rng.u8(0..3) == 0 { 2 } else { 1 };
-    let nodes = sinks + rng.usize(1..4);
+    let standbys = if sinks == 1 && rng.u8(0..4) == 0 { rng.usize(1..3) } else { 0 };
+    let nodes = sinks + standbys + rng.usize(1..4);
     let is_deep = rng.u8(0..40) == 0;
     let interval = ms(rng, 300..2_000);
     let has_two_ways = rng.u8(0..6) == 0;
     let order = if interval.as_millis().is_multiple_of(3) { PollOrder::InTurn } else { PollOrder::AtOnce };
     Scenario {
         sinks,
+        standbys,
         duration: ms(rng, 5_000..25_000),
         sampling: Sampling {
             interval: ms(rng, 100..1_000),
@@ -79,6 +81,10 @@ fn polling(rng: &mut Rng) -> Scenario {
             backlog: if is_deep { 11_000 } else { rng.usize(0..100) },
             name_bytes: 0,
             err_every: 20,
+        },
+        ring: RingSettings {
+            standby_after: ms(rng, 500..5_000),
+            ..Scenario::calm(SimRole::Primary, nodes).ring
         },
         polling: super::scenario::Polling { interval, deadline: ms(rng, 100..2_500), order },
         network: NetworkModel {
@@ -221,8 +227,9 @@ fn draw_faults(rng: &mut Rng, scenario: &mut Scenario) {
         at += ms(rng, 1..1_000).mul_f64(2.0 * every.as_secs_f64()).max(Duration::from_millis(1));
         at = Duration::from_millis(u64::try_from(at.as_millis()).unwrap_or(u64::MAX));
     }
-    if scenario.role == SimRole::Ring && scenario.nodes > 2 && rng.bool() {
-        let host = HostIx(rng.usize(0..scenario.nodes));
+    let may_die = scenario.role == SimRole::Ring && scenario.nodes > 2;
+    let host = if scenario.standbys > 0 { HostIx(0) } else { HostIx(rng.usize(0..scenario.nodes)) };
+    if (may_die || scenario.standbys > 0) && rng.bool() {
         let from = Duration::from_millis(u64::try_from(lasting.as_millis()).unwrap_or(u64::MAX));
         scenario.faults.push(PlannedFault { from, to: None, fault: Fault::Power(host) });
     }

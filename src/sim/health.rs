@@ -30,6 +30,17 @@ const STORE_READING_BYTES: u64 = 40;
 /// What a reading needs on the wire at most, without what the scenario adds to it.
 const READING_BYTES: u64 = 160;
 
+/// What is not yet where it belongs.
+#[derive(Debug)]
+enum Missing {
+    /// The one that is to collect does not.
+    Sink(usize),
+    /// Readings wait for the disk of their own source.
+    Disk(usize),
+    /// Readings after `held` through `last` of a source are not at a sink.
+    Readings { source: usize, sink: usize, held: u64, last: u64 },
+}
+
 /// How the world stands.
 #[derive(Debug)]
 pub(super) struct Health {
@@ -46,11 +57,16 @@ pub(super) struct Health {
     heal_by: Option<Duration>,
     has_healed: bool,
     collect_by: Option<Duration>,
+    /// No fault ends after that.
+    calm_from: Duration,
+    /// The look that is to come; others were called off.
+    next_look: u64,
 }
 
 impl Health {
     pub(super) fn new(scenario: &Scenario) -> Self {
-        let heal_by = scenario.healing_bound().map(|bound| scenario.calm_from() + bound);
+        let calm_from = scenario.calm_from();
+        let heal_by = scenario.healing_bound().map(|bound| calm_from + bound);
         Self {
             is_over: false,
             is_whole: false,
@@ -61,6 +77,8 @@ impl Health {
             heal_by,
             has_healed: false,
             collect_by: None,
+            calm_from,
+            next_look: 0,
         }
     }
 
@@ -153,7 +171,7 @@ impl World<'_> {
             }
         }
         self.schedule(scenario.duration.max(scenario.calm_from()), Event::EndOfSensing);
-        self.schedule(LOOK_CLOSELY, Event::Look);
+        self.look_after(LOOK_CLOSELY);
         Ok(())
     }
 
@@ -171,7 +189,7 @@ impl World<'_> {
             let listed = order.iter().copied().filter(is_listed);
             host.peers = match scenario.role {
                 SimRole::Ring => listed.map(|peer| (peer, false)).collect(),
-                SimRole::Primary if at < scenario.sinks => {
+                SimRole::Primary if scenario.collects(HostIx(at)) => {
                     listed.flat_map(|peer| ways.iter().map(move |way| (peer, *way))).collect()
                 }
                 SimRole::Primary => Vec::new(),
@@ -190,12 +208,15 @@ impl World<'_> {
         let from = self.elapsed().max(self.health.heal_by.unwrap_or_default());
         let latency_slack = if self.health.heal_by.is_some() { 1 } else { 4 };
         self.health.collect_by = Some(from + latency_slack * self.scenario.collecting_bound(most, sum));
-        self.schedule(Duration::ZERO, Event::Look);
+        self.look_after(Duration::ZERO);
         Ok(())
     }
 
     /// Looks whether all are together, and whether that took too long.
-    pub(super) fn look(&mut self) -> Result<(), Broken> {
+    pub(super) fn look(&mut self, number: u64) -> Result<(), Broken> {
+        if number != self.health.next_look {
+            return Ok(());
+        }
         let elapsed = self.elapsed();
         if elapsed.as_secs() > self.health.shown_second {
             self.health.shown_second = elapsed.as_secs();
@@ -216,12 +237,19 @@ impl World<'_> {
                 self.health.is_over = true;
             }
             if let (Some(by), Some(missing)) = (self.health.collect_by, missing) {
-                hold(Invariant::Collected, elapsed <= by, || format!("{missing}; {}", self.describe()))?;
+                hold(Invariant::Collected, elapsed <= by, || {
+                    format!("{}; {}", self.say_missing(&missing), self.describe())
+                })?;
             }
         }
-        let wait = if is_whole && self.is_sensing { LOOK } else { LOOK_CLOSELY };
-        self.schedule(wait, Event::Look);
+        self.look_after(if is_whole && self.is_sensing { LOOK } else { LOOK_CLOSELY });
         Ok(())
+    }
+
+    /// Looks after this time, and not when it was to be before.
+    pub(super) fn look_after(&mut self, wait: Duration) {
+        self.health.next_look += 1;
+        self.schedule(wait, Event::Look(self.health.next_look));
     }
 
     fn note_healed(&mut self, elapsed: Duration) {
@@ -232,7 +260,7 @@ impl World<'_> {
             (end <= elapsed && !trouble.is_active(number)).then_some(end)
         };
         self.measures.whole(elapsed, ended);
-        let is_calm = elapsed >= scenario.calm_from() && !trouble.is_any(scenario);
+        let is_calm = elapsed >= self.health.calm_from && !trouble.is_any(scenario);
         self.health.has_healed |= is_calm;
     }
 
@@ -250,6 +278,9 @@ impl World<'_> {
     /// Hosts that run and can reach one another, directly or through others.
     fn groups(&self) -> Vec<Vec<usize>> {
         let awake: Vec<usize> = (0..self.hosts.len()).filter(|at| self.is_awake(*at)).collect();
+        if self.trouble.is_all_open() {
+            return vec![awake];
+        }
         let mut groups: Vec<Vec<usize>> = Vec::new();
         for at in awake {
             let reaches = |group: &Vec<usize>| group.iter().any(|other| self.trouble.joins(at, *other));
@@ -273,29 +304,38 @@ impl World<'_> {
         match self.scenario.role {
             SimRole::Ring => self.groups().iter().all(|group| self.is_one_ring(group)),
             SimRole::Primary => {
-                (0..self.scenario.sinks).all(|sink| !self.is_awake(sink) || self.all_answer(sink))
+                let (sinks, all) = (self.scenario.sinks, self.scenario.sinks + self.scenario.standbys);
+                let is_led = all == sinks || (0..sinks).any(|sink| self.is_awake(sink));
+                let is_stood_in = || (sinks..all).any(|sink| self.is_awake(sink) && self.all_answer(sink));
+                let answer = (0..sinks).all(|sink| !self.is_awake(sink) || self.all_answer(sink));
+                answer && (is_led || is_stood_in())
             }
         }
     }
 
     /// Whether these hosts are one ring, and nobody else is in it.
     fn is_one_ring(&self, hosts: &[usize]) -> bool {
-        let mut journals: Vec<JournalId> =
-            hosts.iter().filter_map(|at| self.hosts.get(*at)).map(|host| host.disk.journal).collect();
-        journals.sort_unstable();
+        let view = |at: &usize| {
+            let running = self.hosts.get(*at)?.running.as_ref()?;
+            Some(running.node.machine().ring()?.view())
+        };
         let mut ring = None;
-        hosts.iter().all(|at| {
-            let running = self.hosts.get(*at).and_then(|host| host.running.as_ref());
-            let Some(view) =
-                running.and_then(|running| running.node.machine().ring()).map(|ring| ring.view())
-            else {
-                return false;
-            };
-            if view.members.len() != hosts.len() || *ring.get_or_insert(view.ring) != view.ring {
-                return false;
-            }
-            let mut members: Vec<JournalId> =
-                view.members.iter().map(|member| member.who.id.journal).collect();
+        // Few comparisons say no in most cases.
+        let is_alike = hosts.iter().all(|at| {
+            view(at).is_some_and(|view| {
+                view.members.len() == hosts.len() && *ring.get_or_insert(view.ring) == view.ring
+            })
+        });
+        if !is_alike {
+            return false;
+        }
+        let known = hosts.iter().filter_map(|at| self.hosts.get(*at));
+        let mut journals: Vec<JournalId> = known.map(|host| host.disk.journal).collect();
+        journals.sort_unstable();
+        let mut members: Vec<JournalId> = Vec::new();
+        hosts.iter().filter_map(view).all(|view| {
+            members.clear();
+            members.extend(view.members.iter().map(|member| member.who.id.journal));
             members.sort_unstable();
             members == journals
         })
@@ -327,11 +367,12 @@ impl World<'_> {
         }
     }
 
-    /// A reading that is not yet where it belongs.
-    fn missing(&self) -> Option<String> {
+    /// What is not yet where it belongs.
+    fn missing(&self) -> Option<Missing> {
         let awake = |sink: &usize| self.is_awake(*sink);
-        let mut sinks: Vec<usize> = (0..self.scenario.sinks).filter(awake).collect();
-        if self.scenario.role == SimRole::Ring {
+        let all = self.scenario.sinks + self.scenario.standbys;
+        let mut sinks: Vec<usize> = (0..all).filter(awake).collect();
+        if self.scenario.role == SimRole::Ring || self.scenario.standbys > 0 {
             // The first that lives collects, and from all.
             sinks.truncate(1);
         }
@@ -339,24 +380,35 @@ impl World<'_> {
             let host = self.hosts.get(sink)?;
             let ring = host.running.as_ref().and_then(|running| running.node.machine().ring());
             if ring.is_some_and(|ring| !ring.view().acts) {
-                return Some(format!("{} does not act as the sink", host.name));
+                return Some(Missing::Sink(sink));
             }
             for (at, source) in self.hosts.iter().enumerate() {
                 if !source.is_awake() || !self.scenario.is_collected_by(sink, at) {
                     continue;
                 }
                 if source.disk.waiting() > 0 {
-                    return Some(format!("readings of {} wait for its disk", source.name));
+                    return Some(Missing::Disk(at));
                 }
-                let last = self.stories.get(&source.disk.journal).map_or(0, |story| story.last());
-                let held = host.disk.cursor(source.disk.journal);
-                if held < last {
-                    let (name, sink) = (&source.name, &host.name);
-                    return Some(format!("readings {} to {last} of {name} are not at {sink}", held + 1));
+                let Some(story) = self.stories.get(&source.disk.journal) else { continue };
+                let (last, held) = (story.last(), host.disk.cursor(source.disk.journal));
+                // What its source has dropped is nowhere any more.
+                if held.max(story.dropped_through) < last {
+                    return Some(Missing::Readings { source: at, sink, held, last });
                 }
             }
         }
         None
+    }
+
+    fn say_missing(&self, missing: &Missing) -> String {
+        let name = |at: &usize| self.hosts.get(*at).map_or("?", |host| host.name.as_str());
+        match missing {
+            Missing::Sink(sink) => format!("{} does not act as the sink", name(sink)),
+            Missing::Disk(source) => format!("readings of {} wait for its disk", name(source)),
+            Missing::Readings { source, sink, held, last } => {
+                format!("readings {} to {last} of {} are not at {}", held + 1, name(source), name(sink))
+            }
+        }
     }
 
     /// What the run came to.

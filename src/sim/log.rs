@@ -22,6 +22,8 @@ pub(super) fn key(body: &Body) -> &'static str {
         Body::ClaimAnswer(_) => "CLAIM_ANSWER",
         Body::RingQuery(_) => "RING",
         Body::RingAnswer(_) => "RING_ANSWER",
+        Body::Role(_) => "ROLE",
+        Body::RoleAnswer(_) => "ROLE_ANSWER",
         Body::Error { .. } => "ERROR",
         Body::Unknown { .. } => "UNKNOWN",
         Body::Foreign(_) => "FOREIGN",

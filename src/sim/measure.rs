@@ -24,6 +24,8 @@ pub(super) struct Measures {
     reading_micros: Vec<u64>,
     /// When each average was known, and after how long.
     averages: Vec<(Instant, Duration)>,
+    /// The longest wait of a reading for the sink's disk, by the second in which it ended.
+    longest_waits: Vec<Duration>,
     ticks: Vec<Tick>,
     closed: usize,
     pub(super) traffic: BTreeMap<&'static str, Traffic>,
@@ -57,6 +59,7 @@ impl Measures {
             interval: scenario.sampling.interval,
             reading_micros: Vec::new(),
             averages: Vec::new(),
+            longest_waits: Vec::new(),
             ticks: Vec::new(),
             closed: 0,
             traffic: BTreeMap::new(),
@@ -121,6 +124,9 @@ impl Measures {
 
     /// A reading that was taken then is durable at a sink, for the first time.
     pub(super) fn collected(&mut self, now: Instant, taken_at: Instant) {
+        if taken_at >= Instant::ZERO {
+            self.waited(now, now.saturating_since(taken_at));
+        }
         let Some(tick) = self.tick(taken_at) else { return };
         tick.missing = tick.missing.saturating_sub(1);
         tick.done_at = now;
@@ -129,6 +135,16 @@ impl Measures {
             self.averages.push((now, took));
         }
         self.reading_micros.push(micros(now.saturating_since(taken_at)));
+    }
+
+    fn waited(&mut self, now: Instant, wait: Duration) {
+        let second = usize::try_from(now.saturating_since(Instant::ZERO).as_secs()).unwrap_or(usize::MAX);
+        if second >= self.longest_waits.len() {
+            self.longest_waits.resize(second.saturating_add(1), Duration::ZERO);
+        }
+        if let Some(longest) = self.longest_waits.get_mut(second) {
+            *longest = wait.max(*longest);
+        }
     }
 
     /// A message is sent.
@@ -182,6 +198,7 @@ impl Measures {
             reading_latency: Latencies::of(self.reading_micros),
             average_latency: Latencies::of(self.averages.iter().map(|(_, took)| micros(*took)).collect()),
             averages,
+            longest_waits: self.longest_waits,
             readings: super::outcome::ReadingCount { unsynced: self.unsynced, ..Default::default() },
             traffic: self.traffic,
             links: self.links.iter().map(|links| (links.most, links.sum / seconds)).collect(),

@@ -26,8 +26,6 @@ mod log;
 mod measure;
 mod net;
 mod outcome;
-#[cfg(test)]
-mod planted;
 mod process;
 mod scenario;
 mod shrink;
@@ -69,6 +67,19 @@ pub enum Failure {
 pub fn run(scenario: &Scenario, observer: &mut dyn Observer) -> Result<Outcome, Failure> {
     scenario.check()?;
     run_world(World::new(scenario, observer))
+}
+
+/// [`run`], with a defect in every node.
+#[cfg(any(test, feature = "planted"))]
+pub(crate) fn run_planted(
+    scenario: &Scenario,
+    defect: crate::proto::defect::Defect,
+) -> Result<Outcome, Failure> {
+    scenario.check()?;
+    let mut nobody = Nobody;
+    let mut world = World::new(scenario, &mut nobody);
+    world.planted.defect = Some(defect);
+    run_world(world)
 }
 
 fn run_world(mut world: World<'_>) -> Result<Outcome, Failure> {

@@ -30,6 +30,10 @@ pub trait Observer {
     fn rings(&mut self, at: Duration, rings: &[Vec<HostIx>]) {
         let _ = (at, rings);
     }
+    /// A sink records where the clock of another host met its own, and how far at most they are from one moment.
+    fn met(&mut self, at: Duration, sink: HostIx, other: HostIx, error: Duration) {
+        let _ = (at, sink, other, error);
+    }
     /// The fault with this number in the scenario begins or ends.
     fn fault(&mut self, at: Duration, number: usize, begins: bool) {
         let _ = (at, number, begins);
@@ -186,6 +190,8 @@ pub struct Outcome {
     pub average_latency: Latencies,
     /// When each average was known, from the begin of the run, and after how long; by time.
     pub averages: Vec<(Duration, Duration)>,
+    /// The longest that a reading waited for the sink's disk, by the second in which that ended.
+    pub longest_waits: Vec<Duration>,
     /// What became of the readings.
     pub readings: ReadingCount,
     /// Messages by their key.

@@ -1,20 +1,28 @@
 //! Processes: how they begin and end, what they are told, and how what they want is carried out.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::check::{Broken, Invariant, hold};
+use super::fault::HostIx;
 use super::host::Running;
 use super::log::{short_input, short_output};
 use super::scenario::SimRole;
 use super::world::{Command, Event, World};
-use crate::model::{BootId, RingId, Seq};
-use crate::node::{Input, Node, NodeConfig, Output, PollConfig, Report, RingPart, Role};
+use crate::model::{BootId, ClockLink, Instant, JournalId, RingId, Seq};
+use crate::node::{Input, Node, NodeConfig, Output, PollConfig, Report, RingPart, Role, StandbyPart};
 use crate::proto::RingReport;
 use crate::proto::contract::Watched;
+use crate::proto::defect::Defect;
 
 /// Time-outs of one machine in a second: more is a machine that spins. A ring that is loaded has none, an idle one at
 /// most a thousand.
 const TIMEOUTS_PER_S_MAX: u32 = 2_500;
+
+/// Clocks are read in whole microseconds.
+const CLOCK_ROUNDING: Duration = Duration::from_micros(5);
+/// An exchange of clocks takes no longer: a poll without an answer for so long is given up.
+const EXCHANGE_MAX: Duration = Duration::from_secs(5);
 
 /// Bits of a life's seed that say which life it is.
 const LIFE_SEED_STEP: u64 = 0x9e37_79b9_7f4a_7c15;
@@ -43,9 +51,7 @@ impl World<'_> {
             role: self.role(at),
         };
         self.log(format_args!("{} starts life {life}: journal {journal} through {last}", config.name));
-        let node = Watched::begun(Node::new(config, now), now);
-        #[cfg(test)]
-        let node = self.planted.plant(node);
+        let node = Watched::begun(self.planted_in(Node::new(config, now)), now);
         let running = Running {
             node,
             links: BTreeMap::new(),
@@ -59,6 +65,21 @@ impl World<'_> {
         self.after_drive(at)
     }
 
+    /// A node with the defect of this world.
+    #[cfg(any(test, feature = "planted"))]
+    fn planted_in(&self, mut node: Node) -> Node {
+        if let Some(defect) = self.planted.defect {
+            node.plant(defect);
+        }
+        node
+    }
+
+    /// No program has a defect.
+    #[cfg(not(any(test, feature = "planted")))]
+    fn planted_in(&self, node: Node) -> Node {
+        node
+    }
+
     fn role(&self, at: usize) -> Role {
         let (scenario, Some(host)) = (self.scenario, self.hosts.get(at)) else { return Role::Secondary };
         let known = |&(peer, way): &(usize, bool)| {
@@ -69,16 +90,23 @@ impl World<'_> {
         let cursors = host.disk.taken.iter().map(|(journal, held)| (*journal, Seq(*held))).collect();
         let seed = self.life_seed(at);
         match scenario.role {
-            SimRole::Primary if at >= scenario.sinks => Role::Secondary,
-            SimRole::Primary => Role::Primary(PollConfig {
-                peers: host.peers.iter().map(known).collect(),
-                cursors,
-                poll_interval: scenario.polling.interval,
-                deadline: scenario.polling.deadline,
-                order: scenario.polling.order,
-                last_round: host.disk.round,
-                seed,
-            }),
+            SimRole::Primary if !scenario.collects(HostIx(at)) => Role::Secondary,
+            SimRole::Primary => {
+                let poll = PollConfig {
+                    peers: host.peers.iter().map(known).collect(),
+                    cursors,
+                    poll_interval: scenario.polling.interval,
+                    deadline: scenario.polling.deadline,
+                    order: scenario.polling.order,
+                    last_round: host.disk.round,
+                    seed,
+                };
+                if at < scenario.sinks {
+                    return Role::Primary(poll);
+                }
+                let before = (0..at).map(|host| known(&(host, false))).collect();
+                Role::Standby(StandbyPart { poll, before, standby_after: scenario.ring.standby_after })
+            }
             SimRole::Ring => Role::Ring(RingPart {
                 peers: host.peers.iter().map(known).collect(),
                 cursors,
@@ -96,8 +124,7 @@ impl World<'_> {
     /// No two lives have one seed.
     fn life_seed(&self, at: usize) -> u64 {
         let life = self.hosts.get(at).map_or(0, |host| u64::from(host.life));
-        #[cfg(test)]
-        let life = if self.planted.keeps_life() { 1 } else { life };
+        let life = if self.planted.is(Defect::LifeKept) { 1 } else { life };
         let number = (at as u64) << 32 | life;
         self.scenario.seed.wrapping_add(number.wrapping_mul(LIFE_SEED_STEP))
     }
@@ -223,13 +250,33 @@ impl World<'_> {
                 self.begin_commit(at);
                 Ok(())
             }
-            Output::NoteMark(_) | Output::NoteLink { .. } => Ok(()),
+            Output::NoteLink { journal, link, .. } => self.met(at, journal, link),
+            // Nobody in this world sends a ROLE; a fault of its own gives another role.
+            Output::NoteMark(_) | Output::ChangeRole { .. } => Ok(()),
             Output::Report(Report::Ring(report)) => {
                 self.heard(&report);
                 Ok(())
             }
             Output::Report(_) => Ok(()),
         }
+    }
+
+    /// Two clocks have met, or so a node says.
+    fn met(&mut self, at: usize, journal: JournalId, link: ClockLink) -> Result<(), Broken> {
+        let Some(&of) = self.homes.get(&journal) else { return Ok(()) };
+        let (Some(host), Some(other)) = (self.hosts.get(at), self.hosts.get(of)) else { return Ok(()) };
+        self.observer.met(self.now.saturating_since(Instant::ZERO), HostIx(at), HostIx(of), link.error);
+        if link.boot != BootId(u128::from(other.boot)) {
+            return Ok(());
+        }
+        let there = other.clock.now(host.clock.when(link.here)).mono;
+        let apart = there.saturating_since(link.mono).max(link.mono.saturating_since(there));
+        // Clocks that go at different rates part while an exchange takes its time; the meeting says nothing of that.
+        let parted = EXCHANGE_MAX.mul_f64(2e-6 * f64::from(self.scenario.clocks.drift_max_ppm));
+        hold(Invariant::ClocksMeet, apart <= link.error + parted + CLOCK_ROUNDING, || {
+            let (one, two) = (&host.name, &other.name);
+            format!("{two} and {one} are {apart:?} apart where they are said to meet within {:?}", link.error)
+        })
     }
 
     fn heard(&mut self, report: &RingReport) {
@@ -249,7 +296,7 @@ impl World<'_> {
     /// The process hears it as soon as it can.
     pub(super) fn tell_soon(&mut self, at: usize, input: Input) {
         let life = self.hosts.get(at).map_or(0, |host| host.life);
-        self.schedule(std::time::Duration::ZERO, Event::Tell(at, life, Box::new(input)));
+        self.schedule(Duration::ZERO, Event::Tell(at, life, Box::new(input)));
     }
 }
 

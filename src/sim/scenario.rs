@@ -30,6 +30,8 @@ pub struct Scenario {
     /// How many of them collect. In a ring the first is the sink, and the others are its standbys, in order; primaries
     /// all collect from all.
     pub sinks: usize,
+    /// How many nodes after the sinks stand by for a primary. (The standbys of a ring are among its `sinks`.)
+    pub standbys: usize,
     /// Whatever is left to chance comes out of this.
     pub seed: u64,
     /// How long the nodes sense. Then the run goes on until everything is at a sink.
@@ -85,7 +87,7 @@ pub struct RingSettings {
     pub token_hold: Duration,
     /// Least time between two rounds.
     pub round_interval: Duration,
-    /// A standby takes the sink's place when there was none for so long.
+    /// A standby, of a ring or of a primary, takes the sink's place when there was none for so long.
     pub standby_after: Duration,
     /// The host that makes the first token; without one the ring elects.
     pub makes_token: Option<HostIx>,
@@ -192,6 +194,7 @@ impl Scenario {
             nodes,
             role,
             sinks: 1,
+            standbys: 0,
             seed: 1,
             duration: Duration::from_secs(60),
             sampling: Sampling {
@@ -235,7 +238,7 @@ impl Scenario {
 
     /// Whether it can be run.
     pub fn check(&self) -> Result<(), ScenarioError> {
-        let (nodes, sinks) = (self.nodes, self.sinks);
+        let (nodes, sinks) = (self.nodes, self.sinks.saturating_add(self.standbys));
         let most = match self.role {
             SimRole::Ring => RING_MEMBERS_MAX,
             SimRole::Primary => POLLED_MAX,
@@ -243,7 +246,7 @@ impl Scenario {
         if !(1..=most).contains(&nodes) {
             return Err(ScenarioError::Nodes { nodes, most });
         }
-        if !(1..=nodes).contains(&sinks) {
+        if !(1..=nodes).contains(&sinks) || self.sinks == 0 {
             return Err(ScenarioError::Sinks { sinks, nodes });
         }
         let times = [
@@ -295,6 +298,7 @@ impl Scenario {
         match (self.role, host.0) {
             (_, 0) => "sink".to_owned(),
             (SimRole::Primary, at) if at < self.sinks => format!("sink-{at}"),
+            (SimRole::Primary, at) if self.collects(host) => format!("standby-{at}"),
             (SimRole::Primary, _) if self.site.has_twins => "twin".to_owned(),
             (_, at) => format!("pi-{at}"),
         }

@@ -36,15 +36,21 @@ pub(super) fn shrink_with(
     };
     loop {
         let mut is_smaller = false;
-        let mut at = 0;
-        while at < best.0.faults.len() {
-            let mut candidate = best.0.clone();
-            candidate.faults.remove(at);
-            if improve(candidate, &mut best) {
-                is_smaller = true;
-            } else {
-                at += 1;
+        // Many at once while that works, then fewer, at last one by one.
+        let mut chunk = best.0.faults.len().div_ceil(2);
+        while chunk > 0 {
+            let mut at = 0;
+            while at < best.0.faults.len() {
+                let mut candidate = best.0.clone();
+                let end = (at + chunk).min(candidate.faults.len());
+                candidate.faults.drain(at..end);
+                if improve(candidate, &mut best) {
+                    is_smaller = true;
+                } else {
+                    at += chunk;
+                }
             }
+            chunk /= 2;
         }
         for at in 0..best.0.faults.len() {
             let mut candidate = best.0.clone();

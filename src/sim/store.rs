@@ -12,6 +12,7 @@ use crate::model::{
     Body, Channel, ErrReason, Instant, JournalId, NodeName, Pack, Readings, RoundRecord, Seq, TOKEN_MAX_BYTES,
 };
 use crate::node::Input;
+use crate::proto::defect::Defect;
 
 /// When readings were taken that are there when the run begins.
 const BEFORE: Instant = Instant::from_micros(-1);
@@ -26,6 +27,9 @@ impl World<'_> {
         let is_full = self.trouble.is_full(at) && self.chances.disk.u8(0..4) == 0;
         if let (true, Command::Take(readings)) = (is_full, &command) {
             // The queue is full: the event loop says so, before the store has come to what is queued.
+            if let Some(host) = self.hosts.get_mut(at) {
+                host.disk.refuse(readings.journal);
+            }
             self.tell_soon(at, Input::Refused { journal: readings.journal });
             return Ok(());
         }
@@ -58,10 +62,10 @@ impl World<'_> {
     }
 
     fn take(&mut self, at: usize, readings: &Readings) -> Result<(), Broken> {
+        let is_by_token = self.scenario.role == SimRole::Ring;
         let Some(host) = self.hosts.get_mut(at) else { return Ok(()) };
-        if host.disk.take(readings, &self.stories)? {
-            #[cfg(test)]
-            if self.planted.confirms_early() {
+        if host.disk.take(readings, &self.stories, is_by_token)? {
+            if self.planted.is(Defect::StoreConfirmsEarly) {
                 let cursor = readings.through();
                 self.reply(at, Input::Taken { journal: readings.journal, cursor });
             }
@@ -79,9 +83,11 @@ impl World<'_> {
         let host = self.hosts.get(at).ok_or("no such host")?;
         let story = self.stories.get(&host.disk.journal).ok_or("no such journal")?;
         let most = max.min(self.scenario.disk.piece_max);
-        let piece = disk::read(story, host.disk.journal, &host.name, after, most, host.boot);
-        #[cfg(test)]
-        let piece = self.planted.spoil(piece);
+        let mut piece = disk::read(story, host.disk.journal, &host.name, after, most, host.boot);
+        if self.planted.is(Defect::StoreSkipsOne) && piece.pack.len() > 1 {
+            piece.pack.readings.remove(0);
+            piece.first = piece.first.next();
+        }
         Ok(piece)
     }
 
@@ -149,9 +155,20 @@ impl World<'_> {
         self.schedule(self.scenario.sampling.interval, Event::Sense(at));
         if self.hosts.get(at).is_some_and(|host| host.running.is_some()) {
             self.sense_channels(at, self.now);
+            if self.planted.is(Defect::StoreAppendsEarly) {
+                self.append_early(at);
+            }
             self.begin_commit(at);
         }
         Ok(())
+    }
+
+    /// The defect of a store that is hasty: what waits for the disk is said to be on it.
+    fn append_early(&mut self, at: usize) {
+        let Some(host) = self.hosts.get(at) else { return };
+        let durable = self.stories.get(&host.disk.journal).map_or(0, |story| story.last());
+        let last = Seq(durable + host.disk.waiting() as u64);
+        self.reply(at, Input::Appended(last));
     }
 
     /// One reading of each channel.
@@ -292,13 +309,13 @@ impl World<'_> {
 impl super::scenario::Scenario {
     /// Whether this host collects from others.
     pub fn collects(&self, host: HostIx) -> bool {
-        host.0 < self.sinks
+        host.0 < self.sinks + self.standbys
     }
 
     /// Whether readings of a host have to come to this sink.
     pub(super) fn is_collected_by(&self, sink: usize, source: usize) -> bool {
         match self.role {
-            SimRole::Primary => sink < self.sinks && sink != source,
+            SimRole::Primary => self.collects(HostIx(sink)) && sink != source,
             SimRole::Ring => sink != source,
         }
     }

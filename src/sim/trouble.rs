@@ -53,6 +53,11 @@ impl Trouble {
         self.blocked.is_empty() || !self.blocked.contains(&(from, to))
     }
 
+    /// Whether nothing is in anybody's way.
+    pub(super) fn is_all_open(&self) -> bool {
+        self.blocked.is_empty()
+    }
+
     /// Whether the two can speak with one another.
     pub(super) fn joins(&self, one: usize, other: usize) -> bool {
         self.is_open(one, other) && self.is_open(other, one)
@@ -146,7 +151,7 @@ impl World<'_> {
         if self.trouble.blocked.len() < blocked_before {
             self.resend_what_waits();
         }
-        self.schedule(Duration::ZERO, Event::Look);
+        self.look_after(Duration::ZERO);
         Ok(())
     }
 

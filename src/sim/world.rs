@@ -18,6 +18,7 @@ use super::trouble::Trouble;
 use crate::model::{Instant, JournalId, Readings, Seq};
 use crate::node::{Asker, Input, Output};
 use crate::proto::PeerIx;
+use crate::proto::defect::Planted;
 
 /// Events in one run: more is a world that does not come to rest.
 const EVENTS_MAX: u64 = 4_000_000_000;
@@ -42,8 +43,8 @@ pub(super) enum Event {
     /// A host is switched on for the first time.
     Start(usize),
     Fault(usize, bool),
-    /// The world is looked at.
-    Look,
+    /// The world is looked at, unless that was called off.
+    Look(u64),
     /// The sensing is over.
     EndOfSensing,
 }
@@ -133,8 +134,7 @@ pub(super) struct World<'a> {
     pub(super) is_sensing: bool,
     pub(super) outputs: Vec<Output>,
     pub(super) bytes: Vec<u8>,
-    #[cfg(test)]
-    pub(super) planted: super::planted::Planted,
+    pub(super) planted: Planted,
 }
 
 impl<'a> World<'a> {
@@ -162,8 +162,7 @@ impl<'a> World<'a> {
             is_sensing: true,
             outputs: Vec::new(),
             bytes: Vec::new(),
-            #[cfg(test)]
-            planted: super::planted::Planted::default(),
+            planted: Planted::default(),
         }
     }
 
@@ -234,7 +233,9 @@ impl<'a> World<'a> {
             | Event::Commit(host, _)
             | Event::Tell(host, ..)
             | Event::Sense(host) => Some(*host),
-            Event::Dial(_) | Event::Start(_) | Event::Fault(..) | Event::Look | Event::EndOfSensing => None,
+            Event::Dial(_) | Event::Start(_) | Event::Fault(..) | Event::Look(_) | Event::EndOfSensing => {
+                None
+            }
         }
     }
 
@@ -257,7 +258,7 @@ impl<'a> World<'a> {
             Event::Sense(host) => self.sense(host),
             Event::Start(host) => self.switch_on(host),
             Event::Fault(number, begins) => self.fault(number, begins),
-            Event::Look => self.look(),
+            Event::Look(number) => self.look(number),
             Event::EndOfSensing => self.end_sensing(),
         }
     }

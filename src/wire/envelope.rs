@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 
 use super::clock::{RawClock, RawMark};
 use super::ring::{self, RawToken};
-use super::{WireError, pong, senml};
+use super::{WireError, pong, role, senml};
 use crate::model::{
     Body, BootId, JournalId, Message, NodeName, Pack, PollRequest, Readings, Roster, Seq, WallTime,
 };
@@ -30,6 +30,8 @@ pub const KNOWN_KEYS: &[&str] = &[
     "CLAIM_ANSWER",
     "RING",
     "RING_ANSWER",
+    "ROLE",
+    "ROLE_ANSWER",
 ];
 
 /// An envelope whose value is read at once (as `V`) or kept as text.
@@ -137,6 +139,8 @@ fn body(key: &str, value: Option<&RawValue>, id: &str) -> Result<Body, WireError
             let fault: Fault = serde_json::from_str(text).unwrap_or_default();
             Ok(Body::Error { re: fault.re, text: fault.text })
         }
+        "ROLE" => role::decode_order(text).map(Body::Role).map_err(bad("ROLE")),
+        "ROLE_ANSWER" => role::decode_answer(text).map(Body::RoleAnswer).map_err(bad("ROLE_ANSWER")),
         _ => match ring::decode(key, text) {
             Some((key, body)) => body.map_err(bad(key)),
             None => Ok(Body::Unknown { key: key.chars().take(40).collect() }),
@@ -252,6 +256,8 @@ fn encode_body(body: &Body, out: &mut Vec<u8>) {
         Body::StatusRequest | Body::Status(_) => "STATUS",
         Body::Ping => "PING",
         Body::Pong(..) => "PONG",
+        Body::Role(_) => "ROLE",
+        Body::RoleAnswer(_) => "ROLE_ANSWER",
         Body::Error { .. } => "ERROR",
         Body::Unknown { key } => key,
         _ => "FOREIGN",
@@ -267,6 +273,10 @@ fn encode_body(body: &Body, out: &mut Vec<u8>) {
         Body::Status(value) | Body::Foreign(value) => {
             out.extend_from_slice(b",\"value\":");
             append_json(out, value);
+        }
+        Body::Role(_) | Body::RoleAnswer(_) => {
+            out.extend_from_slice(b",\"value\":");
+            out.extend_from_slice(&role::encode_value(body));
         }
         Body::Error { re, text } => {
             out.extend_from_slice(b",\"value\":{");

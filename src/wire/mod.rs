@@ -8,11 +8,13 @@ mod envelope;
 mod line;
 mod pong;
 mod ring;
+mod role;
 mod senml;
 
 pub use envelope::{KNOWN_KEYS, encode};
 pub use line::{LINE_MAX_BYTES, LineDecoder};
 pub use ring::{open_piece, seal_piece};
+pub use role::{decode_role, encode_role};
 pub use senml::{decode_pack, encode_pack};
 
 /// What is wrong with bytes that a peer sent.

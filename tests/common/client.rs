@@ -83,8 +83,8 @@ impl Client {
         }
     }
 
-    /// Sends an envelope, and waits for the next message with the key `answer`, or an ERROR: answers of a ring name what
-    /// they answer by its ring.
+    /// Sends an envelope, and waits for the next message with the key `answer`: answers of a ring name what they answer
+    /// by its ring.
     pub(crate) fn ask_for(&mut self, key: &str, value: &Json, answer: &str) -> Json {
         self.send_json(&json!({ "id": "0", "key": key, "value": value }));
         loop {

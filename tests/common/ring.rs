@@ -151,8 +151,8 @@ impl RingSite {
         });
     }
 
-    /// Of nodes that have stopped: `sink` has what these have, up to its cursors, each reading once and as it was; and at
-    /// least so many of each.
+    /// Of nodes that have stopped: `sink` has what these have, up to its cursors, each reading once and as it was; and
+    /// at least so many of each.
     pub(crate) fn assert_all_at(&self, sink: usize, nodes: &[usize], least: u64) {
         for at in nodes.iter().filter(|at| **at != sink) {
             let (taken, own) =

@@ -1,7 +1,7 @@
 //! When averages were known, from when readings were taken and when they were on the sink's disk.
 //!
-//! The average of an interval is known when all of its readings are durable at the sink; its latency counts from the last
-//! of them. An interval with a reading that never came has no average.
+//! The average of an interval is known when all of its readings are durable at the sink; its latency counts from the
+//! last of them. An interval with a reading that never came has no average.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

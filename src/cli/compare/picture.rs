@@ -28,7 +28,7 @@ pub(super) fn curves(plan: &Plan, worlds: &[World]) -> Curves {
 fn panels(plan: &Plan, world: &World, is_one_of_two: bool) -> [CurvePanel; 3] {
     let ms = |time: Option<Duration>| time.map_or(f64::NAN, |time| time.as_secs_f64() * 1e3);
     let panel = |heading: &str, scale, value: &dyn Fn(&Figures) -> f64| {
-        let heading = if is_one_of_two { format!("{}: {heading}", world.name) } else { heading.to_owned() };
+        let heading = if is_one_of_two { format!("{heading}, {}", world.name) } else { heading.to_owned() };
         let curve = |(name, way): (usize, Way)| {
             let of_way = world.figures.iter().filter(|figures| figures.way == way);
             let place =
@@ -38,12 +38,12 @@ fn panels(plan: &Plan, world: &World, is_one_of_two: bool) -> [CurvePanel; 3] {
         };
         CurvePanel { heading, scale, curves: Way::ALL.into_iter().enumerate().map(curve).collect() }
     };
-    let silent = if plan.is_killed { "a node killed" } else { "a silent node" };
+    let dies = if plan.is_killed { "a node killed" } else { "a node silent" };
     [
-        panel("average known after (ms, median)", CurveScale::Logarithmic, &|of| ms(of.known.median)),
-        panel("messages for each reading", CurveScale::FromZero, &|of| of.messages_per_reading),
-        panel(&format!("longest wait, {silent} (ms)"), CurveScale::Logarithmic, &|of| {
-            ms(of.longest_with_dead)
+        panel("Average known after (ms, median)", CurveScale::Logarithmic, &|of| ms(of.known.median)),
+        panel("Messages for each reading", CurveScale::FromZero, &|of| of.messages_per_reading),
+        panel(&format!("Longest wait of a reading, {dies} (ms)"), CurveScale::Logarithmic, &|of| {
+            ms(of.longest_wait_with_dead)
         }),
     ]
 }

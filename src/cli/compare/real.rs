@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use serde_json::Value as Json;
 
-use super::averages::{Arrival, Average, averages, known};
+use super::averages::{Arrival, averages, known};
 use super::ways::{Figures, Plan, Progress, Way};
 use crate::io;
 use crate::model::{Instant, JournalId, Seq};
@@ -52,34 +52,28 @@ fn one(plan: &Plan, nodes: usize, way: Way) -> Result<Figures> {
     site.end_last(plan.is_killed)?;
     log.watch(&mut site, died_at + plan.time / 2)?;
     let ended_at = io::now().mono;
-    let arrivals = log.arrivals()?;
+    let mut arrivals = log.arrivals()?;
+    // When what was taken before became durable was not seen.
+    arrivals.retain(|one| one.taken_at >= began_at);
     site.stop()?;
     let calm = averages(arrivals.iter().copied(), plan.interval, (began_at, died_at));
-    let all = averages(arrivals, plan.interval, (began_at, ended_at));
-    Ok(figures((nodes, way), &calm, longest_after(&all, died_at), (&before, &after)))
-}
-
-fn longest_after(averages: &[Average], died_at: Instant) -> Option<Duration> {
-    averages.iter().filter(|(at, _)| *at > died_at).map(|(_, took)| *took).max()
-}
-
-fn figures(
-    (nodes, way): (usize, Way),
-    calm: &[Average],
-    longest_with_dead: Option<Duration>,
-    (before, after): (&Said, &Said),
-) -> Figures {
-    let readings = (after.readings.saturating_sub(before.readings)).max(1) as f64;
-    Figures {
+    Ok(Figures {
         way,
         nodes,
-        known: known(calm.iter().map(|(_, took)| *took)),
-        longest_with_dead,
-        messages_per_reading: after.messages.saturating_sub(before.messages) as f64 / readings,
-        bytes_per_reading: after.bytes.saturating_sub(before.bytes) as f64 / readings,
+        known: known(calm.into_iter().map(|(_, took)| took)),
+        longest_wait: longest_wait(&arrivals, began_at, died_at),
+        longest_wait_with_dead: longest_wait(&arrivals, died_at, ended_at),
+        messages_per_reading: Said::per_reading(&before, &after, |said| said.messages),
+        bytes_per_reading: Said::per_reading(&before, &after, |said| said.bytes),
         sockets: after.sockets,
         store_bytes: after.store_bytes,
-    }
+    })
+}
+
+/// The longest wait of a reading that ended in this time.
+fn longest_wait(arrivals: &[Arrival], from: Instant, to: Instant) -> Option<Duration> {
+    let in_time = arrivals.iter().filter(|one| one.durable_at.is_some_and(|at| at > from && at <= to));
+    in_time.filter_map(|one| Some(one.durable_at?.saturating_since(one.taken_at))).max()
 }
 
 /// All together: the sink has every peer's link and readings, or the ring has every node.
@@ -116,7 +110,7 @@ struct Said {
     messages: u64,
     bytes: u64,
     /// Of the sink, and the most of another.
-    sockets: (usize, usize),
+    sockets: (f64, f64),
     store_bytes: (u64, u64),
 }
 
@@ -131,7 +125,7 @@ impl Said {
             (all.next().unwrap_or(0), all.max().unwrap_or(0))
         };
         // The link on which we ask is one more.
-        let sockets = |count: u64| usize::try_from(count.saturating_sub(1)).unwrap_or(usize::MAX);
+        let sockets = |count: u64| count.saturating_sub(1) as f64;
         let links = of_sink_and_most("/links");
         Ok(Self {
             readings: sum("/last"),
@@ -140,6 +134,12 @@ impl Said {
             sockets: (sockets(links.0), sockets(links.1)),
             store_bytes: of_sink_and_most("/store/bytes"),
         })
+    }
+
+    /// What was sent for each reading between two moments.
+    fn per_reading(before: &Self, after: &Self, sent: impl Fn(&Self) -> u64) -> f64 {
+        let readings = after.readings.saturating_sub(before.readings).max(1);
+        sent(after).saturating_sub(sent(before)) as f64 / readings as f64
     }
 }
 

@@ -39,27 +39,26 @@ pub(super) fn text(plan: &Plan, worlds: &[World]) -> String {
 }
 
 /// The columns' names in two lines, and their widths.
-const COLUMNS: [(&str, &str, usize); 11] = [
+const COLUMNS: [(&str, &str, usize); 12] = [
     ("", "nodes", 5),
-    ("average", "median", 9),
+    ("average", "median", 10),
     ("known", "99 %", 9),
-    ("after:", "longest", 9),
-    ("messages", "a reading", 10),
-    ("bytes", "a reading", 10),
-    ("sockets:", "sink", 9),
-    ("", "others", 7),
-    ("storage:", "sink", 9),
-    ("", "others", 9),
-    ("one node", "dies", 10),
+    ("after", "longest", 9),
+    ("messages", "a reading", 11),
+    ("bytes", "a reading", 11),
+    ("sockets", "sink", 9),
+    ("", "others", 8),
+    ("storage", "sink", 11),
+    ("", "others", 11),
+    ("longest", "wait", 10),
+    ("with one", "dead", 10),
 ];
 
 fn table(plan: &Plan, world: &World) -> Vec<String> {
-    let dies = if plan.is_killed { "killed" } else { "silent" };
     let head = |pick: fn(&(&'static str, &'static str, usize)) -> &'static str| -> String {
         COLUMNS.iter().map(|column| format!("{:>width$}", pick(column), width = column.2)).collect()
     };
-    let mut lines =
-        vec![head(|column| column.0), head(|column| column.1).replace("     dies", &format!("{dies:>9}"))];
+    let mut lines = vec![head(|column| column.0), head(|column| column.1)];
     for figures in &world.figures {
         let cells = cells(figures);
         let row: String = cells
@@ -70,14 +69,14 @@ fn table(plan: &Plan, world: &World) -> Vec<String> {
         lines.push(format!("{row}  {}", figures.way.name()));
     }
     lines.push(String::new());
-    lines.push(
-        "The last column: the longest wait for an average of those that are left, after one node has gone."
-            .to_owned(),
-    );
+    let dies = if plan.is_killed { "is killed" } else { "falls silent" };
+    lines.push(format!(
+        "The last two columns: how long a reading waits for the sink's disk at most; and when the last node {dies}."
+    ));
     lines
 }
 
-fn cells(figures: &Figures) -> [String; 11] {
+fn cells(figures: &Figures) -> [String; 12] {
     let time = |time: Option<Duration>| time.map_or("-".to_owned(), span);
     [
         figures.nodes.to_string(),
@@ -86,11 +85,12 @@ fn cells(figures: &Figures) -> [String; 11] {
         time(figures.known.longest),
         format!("{:.2}", figures.messages_per_reading),
         format!("{:.0}", figures.bytes_per_reading),
-        figures.sockets.0.to_string(),
-        figures.sockets.1.to_string(),
+        format!("{:.1}", figures.sockets.0),
+        format!("{:.1}", figures.sockets.1),
         bytes(figures.store_bytes.0 as f64),
         bytes(figures.store_bytes.1 as f64),
-        time(figures.longest_with_dead),
+        time(figures.longest_wait),
+        time(figures.longest_wait_with_dead),
     ]
 }
 
@@ -127,17 +127,16 @@ fn listed(ranked: &[(f64, Way)], unit: impl Fn(f64) -> String) -> String {
 
 fn soonest(largest: &[&Figures]) -> String {
     let ranked = ranked(largest, |figures| seconds(figures.known.median));
-    let told = |value| format!("after {}", span(Duration::from_secs_f64(value)));
+    let told = |value| span(Duration::from_secs_f64(value));
     match ranked.as_slice() {
         [] => "no average was known".to_owned(),
         [first, .., last] if last.0 < first.0 * ALIKE => {
             format!("all ways know an average equally soon ({})", listed(&ranked, told))
         }
         [first, rest @ ..] => format!(
-            "{} knows an average soonest, {} its last reading (median){}{}",
+            "{} knows an average soonest: {} after its last reading (median); {}",
             first.1.name(),
             told(first.0),
-            if rest.is_empty() { "" } else { "; " },
             listed(rest, told)
         ),
     }
@@ -149,7 +148,7 @@ fn messages(largest: &[&Figures]) -> String {
         |way: Way| largest.iter().find(|figures| figures.way == way).map(|figures| figures.sockets.0);
     let open = match (sockets(Way::AtOnce), sockets(Way::Ring)) {
         (Some(polling), Some(ring)) => {
-            format!(" The sink has {polling} sockets open when it polls, {ring} in the ring.")
+            format!(" The sink has {polling:.0} sockets open when it polls, {ring:.0} in the ring.")
         }
         _ => String::new(),
     };
@@ -159,7 +158,7 @@ fn messages(largest: &[&Figures]) -> String {
 /// What a dead node costs: how much longer the longest wait is than while all live.
 fn dead(largest: &[&Figures]) -> String {
     let cost = |figures: &Figures| {
-        let (with_dead, without) = (seconds(figures.longest_with_dead)?, seconds(figures.known.longest)?);
+        let (with_dead, without) = (seconds(figures.longest_wait_with_dead)?, seconds(figures.longest_wait)?);
         Some((with_dead - without).max(0.0))
     };
     let ranked = ranked(largest, cost);
@@ -170,7 +169,10 @@ fn dead(largest: &[&Figures]) -> String {
         value if value < 1e-3 => "nothing".to_owned(),
         value => span(Duration::from_secs_f64(value)),
     };
-    format!("What one dead node adds to the longest wait of the others: {}.", listed(&ranked, told))
+    format!(
+        "What one dead node adds to the longest wait of a reading of the others: {}.",
+        listed(&ranked, told)
+    )
 }
 
 /// For programs. Times are in seconds.
@@ -187,7 +189,8 @@ pub(super) fn to_json(plan: &Plan, worlds: &[World]) -> Json {
             "median_s": seconds(figures.known.median),
             "p99_s": seconds(figures.known.p99),
             "longest_s": seconds(figures.known.longest),
-            "longest_with_dead_s": seconds(figures.longest_with_dead),
+            "longest_wait_s": seconds(figures.longest_wait),
+            "longest_wait_with_dead_s": seconds(figures.longest_wait_with_dead),
             "messages_per_reading": figures.messages_per_reading,
             "bytes_per_reading": figures.bytes_per_reading,
             "sockets": { "sink": figures.sockets.0, "others_most": figures.sockets.1 },

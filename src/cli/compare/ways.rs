@@ -50,6 +50,19 @@ pub(super) struct Plan {
     pub(super) seed: u64,
 }
 
+/// What the store of a node that is asked may take to answer.
+const STORE_ANSWERS_WITHIN: Duration = Duration::from_millis(4);
+
+impl Plan {
+    /// How often everybody is asked. One after the other that cannot be more often than all answers together allow, or
+    /// the next is asked before the last has answered.
+    pub(super) fn pace(&self, nodes: usize, way: Way, latency: Duration) -> Duration {
+        let others = u32::try_from(nodes.saturating_sub(1)).unwrap_or(u32::MAX);
+        let all_answers = (2 * latency + STORE_ANSWERS_WITHIN).saturating_mul(others);
+        if way == Way::InTurn { self.round.max(all_answers) } else { self.round }
+    }
+}
+
 /// What one way came to with one number of nodes.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Figures {
@@ -57,12 +70,13 @@ pub(super) struct Figures {
     pub(super) nodes: usize,
     /// From the last reading of an interval until its average is known, while all nodes live.
     pub(super) known: Known,
-    /// The longest of that after the last node has died, of the others' readings.
-    pub(super) longest_with_dead: Option<Duration>,
+    /// The longest that a reading waits for the sink's disk while all nodes live; and after the last node has died.
+    pub(super) longest_wait: Option<Duration>,
+    pub(super) longest_wait_with_dead: Option<Duration>,
     pub(super) messages_per_reading: f64,
     pub(super) bytes_per_reading: f64,
     /// Open connections of the sink, and the most of another node.
-    pub(super) sockets: (usize, usize),
+    pub(super) sockets: (f64, f64),
     /// Bytes that the sink's store takes, and the most of another node.
     pub(super) store_bytes: (u64, u64),
 }
@@ -115,7 +129,7 @@ impl Progress {
             }
             bar
         });
-        bar.set_position(self.done as u64);
+        bar.set_position(self.done.saturating_sub(1) as u64);
         bar.set_message(what.to_owned());
     }
 

@@ -38,14 +38,31 @@ const STATUS_TIMEOUT: Duration = Duration::from_millis(300);
 /// How long a node may take to stop.
 const STOP_MAX: Duration = Duration::from_secs(5);
 const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// How often a ring is asked that is healing, and how long it may take: docs/ring.md has the bounds.
+const LOOK_OFTEN: Duration = Duration::from_millis(5);
+const HEAL_MAX: Duration = Duration::from_secs(20);
+/// The folders of the plots of the two acts.
+pub(super) const PLOTS: [&str; 2] = ["plots", "plots-ring"];
+
+/// How the readings come together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Play {
+    /// The sink polls the others.
+    Polling,
+    /// A token goes round.
+    Ring,
+}
 
 /// The running nodes. Whatever happens, none outlives the demo.
 pub(super) struct Site {
     dir: PathBuf,
     seed: u64,
     burnt_at: Duration,
+    play: Play,
     ports: BTreeMap<&'static str, u16>,
     children: BTreeMap<&'static str, Child>,
+    /// How far the sink has each node, as it said last: of one that is in no ring it says nothing.
+    taken: BTreeMap<String, u64>,
     interrupts: Interrupts,
 }
 
@@ -61,18 +78,36 @@ impl Site {
         }
         drop(held);
         let interrupts = Interrupts::watch()?;
-        let mut site =
-            Self { dir: dir.to_owned(), seed, burnt_at, ports, children: BTreeMap::new(), interrupts };
-        for node in &NODES {
-            site.spawn(node, true)?;
-        }
+        let (dir, play) = (dir.to_owned(), Play::Polling);
+        let mut site = Self {
+            dir,
+            seed,
+            burnt_at,
+            play,
+            ports,
+            children: BTreeMap::new(),
+            taken: BTreeMap::new(),
+            interrupts,
+        };
+        site.spawn_all()?;
         Ok(site)
+    }
+
+    /// Stops the nodes, and starts them again as a ring: the same journals, the same store.
+    pub(super) fn become_a_ring(&mut self) -> Result<()> {
+        self.stop()?;
+        self.play = Play::Ring;
+        self.spawn_all()
+    }
+
+    fn spawn_all(&mut self) -> Result<()> {
+        NODES.iter().try_for_each(|node| self.spawn(node, true))
     }
 
     pub(super) fn describe(&self) -> String {
         let line = |node: &NodeSpec| {
-            let port = self.ports.get(node.name).copied().unwrap_or(0);
-            let role = if node.name == "sink" { "primary" } else { "secondary" };
+            let port = self.port(node.name);
+            let role = self.role(node);
             let chips: Vec<&str> = node.chips.iter().map(|c| c.split(',').next().unwrap_or(c)).collect();
             format!("  {:<6} {role:<9} 127.0.0.1:{port}  {}", node.name, chips.join(" "))
         };
@@ -80,7 +115,6 @@ impl Site {
     }
 
     fn spawn(&mut self, node: &NodeSpec, with_chips: bool) -> Result<()> {
-        let port = |name: &str| self.ports.get(name).copied().unwrap_or(0);
         let index = NODES.iter().position(|other| other.name == node.name).unwrap_or(0);
         let seed = self.seed.wrapping_add(index as u64);
         let log = File::options().create(true).append(true).open(self.log(node.name))?;
@@ -88,24 +122,38 @@ impl Site {
         let mut command = Command::new(program);
         command.args(["run", "--name", node.name, "--interval", INTERVAL, "--bus", &format!("sim:{seed}")]);
         command
-            .args(["--listen", &format!("127.0.0.1:{}", port(node.name)), "--data"])
+            .args(["--listen", &format!("127.0.0.1:{}", self.port(node.name)), "--data"])
             .arg(self.dir.join(node.name));
         let chips = if with_chips { node.chips } else { &[] };
         command.arg("--host=false");
         for chip in chips {
             command.args(["--chip", chip]);
         }
-        if node.name == "sink" {
-            command.args(["--role", "primary", "--poll-interval", POLL_INTERVAL, "--deadline", DEADLINE]);
-            command.arg("--plots").arg(self.dir.join("plots"));
-            for peer in NODES.iter().filter(|peer| peer.name != "sink") {
-                command.args(["--peer", &format!("127.0.0.1:{}", port(peer.name))]);
+        command.args(["--role", self.role(node)]);
+        let is_sink = node.name == "sink";
+        for peer in &NODES {
+            // A ring's list names all of them; a primary's the others.
+            if self.play == Play::Ring || (is_sink && peer.name != "sink") {
+                command.args(["--peer", &format!("127.0.0.1:{}", self.port(peer.name))]);
             }
-        } else {
-            command.args(["--role", "secondary"]);
+        }
+        if is_sink {
+            command.arg("--plots").arg(self.plots());
+        }
+        match self.play {
+            Play::Polling if is_sink => {
+                command.args(["--poll-interval", POLL_INTERVAL, "--deadline", DEADLINE]);
+            }
+            Play::Polling => {}
+            Play::Ring => {
+                command.args(["--sink", &format!("127.0.0.1:{}", self.port("sink"))]);
+                command.args(["--round-interval", POLL_INTERVAL]);
+            }
         }
         if node.name == "bench" && with_chips {
-            command.args(["--fault", &format!("seesaw@0x36=nack@{}ms..", self.burnt_at.as_millis())]);
+            // What is burnt stays so.
+            let burnt_at = if self.play == Play::Polling { self.burnt_at } else { Duration::ZERO };
+            command.args(["--fault", &format!("seesaw@0x36=nack@{}ms..", burnt_at.as_millis())]);
         }
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("PISINK_")) {
             command.env_remove(name);
@@ -118,6 +166,63 @@ impl Site {
             .context("starting a node")?;
         self.children.insert(node.name, child);
         Ok(())
+    }
+
+    fn port(&self, name: &str) -> u16 {
+        self.ports.get(name).copied().unwrap_or(0)
+    }
+
+    fn role(&self, node: &NodeSpec) -> &'static str {
+        match self.play {
+            Play::Ring => "ring",
+            Play::Polling if node.name == "sink" => "primary",
+            Play::Polling => "secondary",
+        }
+    }
+
+    /// Where the sink draws.
+    pub(super) fn plots(&self) -> PathBuf {
+        self.dir.join(PLOTS[usize::from(self.play == Play::Ring)])
+    }
+
+    /// What the sink says of its peers or members: who they are, and how far it has each.
+    pub(super) fn peers(sink: &Json) -> Vec<Json> {
+        let found = sink.pointer("/polling/peers").or_else(|| sink.pointer("/ring/members"));
+        let others = |peer: &&Json| peer.get("node").and_then(Json::as_str) != Some("sink");
+        found
+            .and_then(Json::as_array)
+            .map(|all| all.iter().filter(others).cloned().collect())
+            .unwrap_or_default()
+    }
+
+    /// How many readings of the others the sink has.
+    pub(super) fn taken(&mut self, sink: &Json) -> u64 {
+        for peer in Self::peers(sink) {
+            let node = peer.get("node").and_then(Json::as_str);
+            if let (Some(node), Some(taken)) = (node, peer.get("taken").and_then(Json::as_u64)) {
+                self.taken.insert(node.to_owned(), taken);
+            }
+        }
+        self.taken.values().sum()
+    }
+
+    /// Waits until so many nodes besides the sink are in the ring; how long that took.
+    pub(super) fn wait_for_others(&mut self, others: usize) -> Result<Duration> {
+        let began = io::now().mono;
+        loop {
+            let sink = self.status("sink").unwrap_or(Json::Null);
+            let waited = io::now().mono.saturating_since(began);
+            if Self::peers(&sink).len() == others {
+                return Ok(waited);
+            }
+            if waited > HEAL_MAX {
+                bail!(
+                    "the ring has not healed within {HEAL_MAX:?}: {}",
+                    sink.pointer("/ring").unwrap_or(&sink)
+                );
+            }
+            self.wait_until(io::now().mono + LOOK_OFTEN)?;
+        }
     }
 
     fn log(&self, name: &str) -> PathBuf {
@@ -179,12 +284,12 @@ impl Site {
     fn sink_has_all(&self) -> bool {
         let last = |name: &str| self.status(name)?.get("last")?.as_u64();
         let sink = self.status("sink").unwrap_or(Json::Null);
-        let peers = sink.pointer("/polling/peers").and_then(Json::as_array).cloned().unwrap_or_default();
+        let peers = Self::peers(&sink);
         let has_all = |peer: &Json| {
             let name = peer.get("node").and_then(Json::as_str).unwrap_or_default();
             last(name).is_some_and(|last| peer.get("taken").and_then(Json::as_u64) == Some(last))
         };
-        !peers.is_empty() && peers.iter().all(has_all)
+        peers.len() + 1 == NODES.len() && peers.iter().all(has_all)
     }
 
     /// Stops all nodes, the sink last.

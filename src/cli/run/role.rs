@@ -27,7 +27,8 @@ pub(super) fn role(args: &RunArgs, file: &FileConfig, own: &Own) -> Result<RoleS
     }
     ring::refuse_flags(role, args)?;
     match role {
-        RoleName::Secondary => match peers.first() {
+        // In a file they are for the day on which the role changes, and for the other nodes that have the same file.
+        RoleName::Secondary => match args.peers.first() {
             Some(peer) => Err(Usage(format!(
                 "--peer {peer}: a secondary polls nobody; say --role primary, or leave the peer out"
             ))

@@ -17,7 +17,8 @@ pub(super) struct FaultArgs {
     #[arg(long, value_name = "NODE@FROM..TO")]
     pause: Vec<String>,
 
-    /// Cut the network in two halves, as 10s..40s; or in groups, as 1,2|3,4@10s..40s (who is not named is with the first)
+    /// Cut the network in two halves, as 10s..40s; or in groups, as 1,2|3,4@10s..40s (who is not named is with the
+    /// first)
     #[arg(long, value_name = "[GROUPS@]FROM..TO")]
     partition: Vec<String>,
 

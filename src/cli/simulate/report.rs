@@ -22,7 +22,7 @@ impl Report<'_> {
     pub(super) fn title(&self) -> String {
         let Scenario { nodes, role, seed, sinks, .. } = self.scenario;
         let way = match (role, self.scenario.polling.order) {
-            (SimRole::Ring, _) if *sinks > 1 => format!("in a ring, {} standing by for the sink", sinks - 1),
+            (SimRole::Ring, _) if *sinks > 1 => format!("in a ring ({} standing by)", sinks - 1),
             (SimRole::Ring, _) => "in a ring".to_owned(),
             (SimRole::Primary, PollOrder::AtOnce) => "polled all at once".to_owned(),
             (SimRole::Primary, PollOrder::InTurn) => "polled one after the other".to_owned(),
@@ -160,8 +160,8 @@ impl Report<'_> {
             0 => "No acknowledged reading is lost, none is there twice, and every rule held at every step."
                 .to_owned(),
             _ => format!(
-                "{} readings are lost to faults that destroy them (a new card, a journal that overflows); none is there \
-                 twice, and every rule held at every step.",
+                "{} readings are lost to faults that destroy them (a new card, a journal that overflows); none is \
+                 there twice, and every rule held at every step.",
                 grouped(lost)
             ),
         };
@@ -226,7 +226,7 @@ fn quantile(of: &Latencies, share: f64) -> String {
 }
 
 fn whole_seconds(time: Duration) -> Duration {
-    Duration::from_secs(time.as_secs_f64().round().max(1.0) as u64)
+    Duration::from_secs((time + Duration::from_millis(500)).as_secs().max(1))
 }
 
 /// How many times as long one time is as the other.

@@ -16,8 +16,8 @@ fn of(text: &str) -> Result<Scenario> {
 
 #[test]
 fn arguments_make_a_scenario() {
-    let line = "--nodes 30 --role primary --loss 5% --kill sink@60s --partition 10s..40s --hours 24 --seed 7 --interval 10s \
-                --channels 3 --latency 1ms..20ms --poll-order in-turn --pause node-3@5s..6s";
+    let line = "--nodes 30 --role primary --loss 5% --kill sink@60s --partition 10s..40s --hours 24 --seed 7 \
+                --interval 10s --channels 3 --latency 1ms..20ms --poll-order in-turn --pause node-3@5s..6s";
     let scenario = of(line).unwrap();
     assert_eq!((scenario.nodes, scenario.role, scenario.sinks, scenario.seed), (30, SimRole::Primary, 1, 7));
     assert_eq!((scenario.duration, scenario.network.loss), (Duration::from_secs(86_400), 0.05));

@@ -221,9 +221,13 @@ impl EventLoop {
         undrained == 0 || !self.drain_beside(now, Some((id, link)))
     }
 
-    /// Sends what waits on every link that has something new, and closes those that have come to their end.
+    /// Sends what waits on every link that has something new, and closes those that have come to their end. What this
+    /// node asks of its peers goes before what it answers: a token goes on before the one that came is acknowledged.
     pub(super) fn flush(&mut self) {
-        for id in std::mem::take(&mut self.unsent) {
+        let is_to_peer = |id: &LinkId| self.links.get(id).is_some_and(|link| link.peer.is_some());
+        let (first, then): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.unsent).into_iter().partition(is_to_peer);
+        for id in first.into_iter().chain(then) {
             let Some(link) = self.links.get_mut(&id) else { continue };
             let sent = link.flush();
             match (link.fate.clone(), sent) {
@@ -288,6 +292,10 @@ impl EventLoop {
         self.paused.remove(&id);
         self.unread.remove(&id);
         self.unsent.remove(&id);
+        if link.peer.is_some() && !link.is_connected {
+            // Its name may lead elsewhere by now.
+            self.found.retain(|_, found| found.ip() != link.remote);
+        }
         if let Some(peer) = link.peer
             && self.peers.get(&peer) == Some(&id)
         {

@@ -7,6 +7,7 @@ use serde_json::{Value as Json, json};
 
 use super::EventLoop;
 use crate::io::clock;
+use crate::io::crew::Crew;
 use crate::io::link::{Fate, Link, OUTBOUND_MAX_BYTES};
 use crate::io::store_thread::StoreCommand;
 use crate::model::{Body, Message, Now, Readings, Seq};
@@ -67,6 +68,7 @@ impl EventLoop {
                     self.ask_store(now, StoreCommand::NoteLink { node, journal, link });
                 }
                 Output::NotePeer(address, node) => self.ask_store(now, StoreCommand::NotePeer(address, node)),
+                Output::ChangeRole { link, id, order } => self.order(now, link, id, order, &mut beside),
                 Output::Report(report) => self.tell_people(now, &report),
             }
         }
@@ -107,12 +109,20 @@ impl EventLoop {
         }
         self.reads += 1;
         let Asker::Link(link) = asker else { return };
-        let asking = match beside {
-            Some((open, asking)) if *open == link => Some(&mut **asking),
-            _ => self.links.get_mut(&link),
-        };
-        if let Some(asking) = asking {
+        if let Some(asking) = self.link_or_beside(link, beside) {
             asking.awaited += 1;
+        }
+    }
+
+    /// An open link, which may be the one that is being read.
+    pub(super) fn link_or_beside<'a>(
+        &'a mut self,
+        id: LinkId,
+        beside: &'a mut Beside<'_>,
+    ) -> Option<&'a mut Link> {
+        match beside {
+            Some((open, link)) if *open == id => Some(&mut **link),
+            _ => self.links.get_mut(&id),
         }
     }
 
@@ -162,12 +172,15 @@ impl EventLoop {
             "bytes_sent": bytes_sent,
         });
         extend(status, more);
-        extend(status, (self.parts.more_status)());
+        extend(status, self.parts.crew.status());
     }
 
     fn start_connecting(&mut self, peer: PeerIx, address: &str) {
         if let Ok(address) = address.parse::<SocketAddr>() {
             return self.connect(peer, Ok(address));
+        }
+        if let Some(found) = self.found.get(address) {
+            return self.connect(peer, Ok(*found));
         }
         let attempt = self.next_link;
         self.next_link += 1;
@@ -197,9 +210,9 @@ impl EventLoop {
 }
 
 /// The node's own words, and what is known of the threads around it.
-pub(super) fn whole_status(node: &Node, more: &dyn Fn() -> Json, now: Now) -> Json {
+pub(super) fn whole_status(node: &Node, crew: &Crew, now: Now) -> Json {
     let mut status = node.status(now);
-    extend(&mut status, more());
+    extend(&mut status, crew.status());
     status
 }
 

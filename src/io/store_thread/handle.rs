@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::{Value as Json, json};
 
-use super::{StoreCommand, WAITING_MAX_READINGS};
+use super::{StoreCommand, StoreSettings, WAITING_MAX_READINGS};
 use crate::io::clock;
 use crate::io::promise::Promise;
 use crate::io::queue::{QueueReceiver, QueueSender, queue};
@@ -99,6 +99,11 @@ impl StoreHandle {
                 );
             }
         });
+    }
+
+    /// Has the thread work by other settings. There is always room for this: it comes from people, and not often.
+    pub(crate) fn adjust(&self, settings: StoreSettings) {
+        self.commands.send_last(StoreCommand::Adjust(settings));
     }
 
     /// Asks the thread to do what waits, to commit and to end.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::{Primary, PrimaryOutput};
 use crate::model::{Body, Instant, JournalId, Now, PollRequest};
 use crate::proto::contract::{Machine, polling_outputs_max};
+use crate::proto::defect::Defect;
 use crate::proto::journals::UNCOMMITTED_TOTAL_MAX;
 use crate::proto::peer::{Asked, State};
 use crate::proto::{POLL_MAX_READINGS, PeerIx};
@@ -17,8 +18,8 @@ pub enum PollOrder {
     #[default]
     AtOnce,
     /// The next one when the last has answered, or when its share of the time until the deadline is over: a round takes
-    /// as long as all answers together, and never is more than one answer on its way. An answer that comes late still
-    /// counts, as long as the round is open.
+    /// as long as all answers together, and no two are on their way, unless one takes longer than its share. An answer
+    /// that comes late still counts, as long as the round is open.
     InTurn,
 }
 
@@ -52,7 +53,7 @@ impl Primary {
 
     /// Asks for more when there is more at the peer and room for it here: at once, or after those that wait already.
     pub(super) fn ask_for_more(&mut self, now: Instant, ix: PeerIx) {
-        let journal = self.own_journal(ix);
+        let journal = self.own_journal(ix).filter(|_| !self.planted.is(Defect::OnePieceARound));
         let Some(peer) = self.peers.get(ix.0) else { return };
         let Some(journal) = journal.filter(|&journal| self.journals.has_more(journal, peer.last)) else {
             return;
@@ -124,12 +125,24 @@ impl Primary {
         if let Some(journal) = journal {
             self.journals.ask(journal, max);
         }
+        let silence = if self.planted.is(Defect::SilenceBorne) { Duration::MAX } else { silence };
         *asked = Some(Asked { id, after, max, sent_at: now, silent_at: now + silence });
-        let poll = PollRequest { journal, after, taken: place.taken, max };
+        let is_early = self.planted.is(Defect::PollAcknowledgesEarly);
+        let taken = if is_early { place.received } else { place.taken };
+        let poll = PollRequest { journal, after, taken, max };
         self.next_id += 1;
         self.outputs.push_back(PrimaryOutput::Send(*link, id, Body::Poll(poll)));
         self.set_timer(ix);
         is_to_answer
+    }
+
+    /// The open round no longer waits for this peer.
+    pub(super) fn give_up_on(&mut self, now: Now, ix: PeerIx) {
+        let Some(peer) = self.peers.get_mut(ix.0) else { return };
+        if std::mem::take(&mut peer.expected) {
+            self.awaited = self.awaited.saturating_sub(1);
+            self.end_round_if_all_answered(now);
+        }
     }
 
     /// The journal that comes from this peer.

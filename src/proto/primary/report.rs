@@ -127,6 +127,11 @@ impl fmt::Display for PrimaryReport {
 }
 
 impl Primary {
+    /// The last round that it began.
+    pub fn round(&self) -> u64 {
+        self.round
+    }
+
     /// How the peers stand, for the status.
     pub fn status(&self, now: Now) -> serde_json::Value {
         let peers: Vec<_> = self

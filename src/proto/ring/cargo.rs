@@ -4,9 +4,9 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::defect::{Defect, Planted};
 use crate::model::{Cursor, Instant, Piece, Seq, TOKEN_MAX_BYTES, TOKEN_PIECES_MAX, Token};
 use crate::proto::POLL_MAX_READINGS;
+use crate::proto::defect::{Defect, Planted};
 
 /// A journal that could not be read is tried again after this.
 const READ_AGAIN: Duration = Duration::from_secs(1);

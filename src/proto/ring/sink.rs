@@ -4,10 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::defect::Defect;
 use super::{Ring, RingConfig, RingOutput, RingReport};
 use crate::model::{Cursor, Instant, JournalId, NodeName, Now, RoundRecord, Seq, Token};
 use crate::proto::POLL_MAX_READINGS;
+use crate::proto::defect::Defect;
 use crate::proto::journals::Journals;
 
 /// The store is asked to have room for this before a token may bring more: what a full one brings of small readings.

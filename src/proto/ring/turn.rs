@@ -53,7 +53,8 @@ impl Ring {
             }
         }
         self.visits = (self.visits.0 + 1, token.ring, token.seq);
-        self.planted.visited(token.ring, token.seq);
+        #[cfg(test)]
+        self.planted.visits.push((token.ring, token.seq));
         self.note_rotation(now.mono, token.ring);
         (self.taken, self.latest, self.latest_at) =
             ((token.ring, token.seq), (token.ring, token.seq), now.mono);

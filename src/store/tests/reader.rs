@@ -30,6 +30,27 @@ fn filters_choose() {
 }
 
 #[test]
+fn cursors_say_how_far_each_journal_is_held_once_it_is_durable() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = open(dir.path());
+    take(&mut store, "pi-1", 1, 1, 10);
+    store.commit().unwrap();
+    let reader = Reader::open(dir.path()).unwrap();
+    let held = |journal: u64| {
+        let cursors = reader.cursors().unwrap();
+        cursors.into_iter().find(|(id, _)| *id == JournalId(journal)).map(|(_, seq)| seq)
+    };
+    assert_eq!((held(1), held(2)), (Some(Seq(10)), None));
+    take(&mut store, "pi-1", 1, 11, 5);
+    take(&mut store, "pi-2", 2, 1, 3);
+    append(&mut store, 4);
+    assert_eq!((held(1), held(2)), (Some(Seq(10)), None), "not before it is committed");
+    store.commit().unwrap();
+    assert_eq!((held(1), held(2)), (Some(Seq(15)), Some(Seq(3))));
+    assert_eq!(held(store.own().journal.0), Some(Seq(4)));
+}
+
+#[test]
 fn series_are_sorted_by_time_and_apart_by_journal() {
     let dir = tempfile::tempdir().unwrap();
     let mut store = open(dir.path());

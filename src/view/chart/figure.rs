@@ -21,8 +21,10 @@ const LEGEND_LINES_MAX: usize = 3;
 const LEGEND_NODES_MAX: usize = 200;
 /// The footer has no more lines.
 const FOOTER_LINES_MAX: usize = 3;
-/// Sentences in a footer have no more words: more would not fit its lines.
+/// A note in a footer has no more words than would fit its lines, and no more lines; all notes together neither.
 const NOTE_WORDS_MAX: usize = 400;
+const NOTE_LINES_MAX: usize = 4;
+const NOTES_LINES_MAX: usize = 8;
 /// The footer names so many kinds of ERR; the others are counted.
 const FOOTER_ERRORS_MAX: usize = 8;
 /// No label in a legend is wider.
@@ -67,6 +69,7 @@ pub(super) fn surround<C: Canvas>(
             break;
         }
     }
+    lines.truncate(FOOTER_LINES_MAX);
     Ok(Frame { bottom: footer(sheet, room, lines)?, ..room })
 }
 
@@ -78,9 +81,13 @@ pub(super) fn surround_with<C: Canvas>(
     notes: &[String],
 ) -> Result<Frame, plotters::drawing::DrawingAreaErrorKind<C::ErrorType>> {
     let room = head(sheet, title, names, others)?;
-    let words = notes.iter().flat_map(|note| note.split_inclusive(' ').chain([" "])).map(str::to_owned);
-    let words: Vec<String> = words.take(NOTE_WORDS_MAX).collect();
-    let lines = wrapped(&words, room.width(), |text| sheet.scale().text_width(text, SMALL_PX));
+    let lines = notes.iter().flat_map(|note| {
+        let words: Vec<String> = note.split_inclusive(' ').take(NOTE_WORDS_MAX).map(str::to_owned).collect();
+        let mut lines = wrapped(&words, room.width(), |text| sheet.scale().text_width(text, SMALL_PX));
+        lines.truncate(NOTE_LINES_MAX);
+        lines
+    });
+    let lines: Vec<String> = lines.take(NOTES_LINES_MAX).collect();
     Ok(Frame { bottom: footer(sheet, room, lines)?, ..room })
 }
 
@@ -194,9 +201,8 @@ fn sample<C: Canvas>(sheet: &Sheet<C>, (x, y): (i32, i32), sample: Sample) -> Dr
 fn footer<C: Canvas>(
     sheet: &Sheet<C>,
     room: Frame,
-    mut lines: Vec<String>,
+    lines: Vec<String>,
 ) -> Result<i32, plotters::drawing::DrawingAreaErrorKind<C::ErrorType>> {
-    lines.truncate(FOOTER_LINES_MAX);
     let top = room.bottom - sheet.px(LINE_PX * lines.len() as f64);
     for (at, line) in lines.iter().enumerate() {
         let y = top + sheet.px(LINE_PX * (at as f64 + 0.5));

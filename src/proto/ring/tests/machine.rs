@@ -110,9 +110,13 @@ fn a_promise_holds_for_its_time() {
     assert_eq!(outcomes(&hear(&mut ring, Body::Token(Box::new(old)))), [Outcome::Taken]);
 }
 
-#[test]
-fn a_sink_takes_only_what_it_asked_for() {
+/// How many pieces a sink hands to its store, of a token that it has not asked for and of one with three of which two
+/// follow.
+fn pieces_taken(defect: Option<Defect>) -> [usize; 2] {
     let mut ring = machine(config(1));
+    if let Some(defect) = defect {
+        ring.input(|ring, _| ring.plant(defect));
+    }
     let piece = |after: u64, through: u64| Piece {
         journal: JournalId(2),
         after: Seq(after),
@@ -123,10 +127,54 @@ fn a_sink_takes_only_what_it_asked_for() {
         outputs.iter().filter(|output| matches!(output, RingOutput::Take(_))).count()
     };
     let unasked = Token { pieces: vec![piece(0, 3)], ..token(ring.machine(), 3, 10) };
-    assert_eq!(takes(&hear(&mut ring, Body::Token(Box::new(unasked)))), 0);
+    let first = takes(&hear(&mut ring, Body::Token(Box::new(unasked))));
     let pieces = vec![piece(0, 3), piece(3, 5), piece(3, 6), piece(9, 12)];
     let asked = Token { pieces, ..token(ring.machine(), 3, 12) };
-    assert_eq!(takes(&hear(&mut ring, Body::Token(Box::new(asked)))), 2, "what follows, once");
+    [first, takes(&hear(&mut ring, Body::Token(Box::new(asked))))]
+}
+
+#[test]
+fn a_sink_takes_only_what_it_asked_for_and_what_follows() {
+    assert_eq!(pieces_taken(None), [0, 2]);
+    assert_ne!(pieces_taken(Some(Defect::AnyPieceTaken)), [0, 2], "the defect is found");
+}
+
+/// Whether a claim to which another member objects is given up.
+fn gives_up_a_claim(defect: Option<Defect>) -> bool {
+    let mut ring = machine(config(1));
+    if let Some(defect) = defect {
+        ring.input(|ring, _| ring.plant(defect));
+    }
+    let mut links = 900;
+    let mut outputs = Vec::new();
+    let is_claim = |output: &RingOutput| matches!(output, RingOutput::Report(RingReport::Claims { .. }));
+    while !outputs.iter().any(is_claim) && ring.now() < Instant::ZERO + Duration::from_secs(5) {
+        outputs.extend(ring.run_until(ring.now() + 10 * MS));
+    }
+    // Every link that it asks for comes about.
+    while let Some(at) = outputs.iter().position(|output| matches!(output, RingOutput::Connect(_))) {
+        let RingOutput::Connect(ix) = outputs.swap_remove(at) else { break };
+        links += 1;
+        outputs.extend(ring.input(|ring, now| ring.link_up(now, ix, LinkId(links))));
+    }
+    let claim = |output: &RingOutput| match output {
+        RingOutput::Send(link, _, Body::Claim(claim)) => Some((*link, claim.ring)),
+        _ => None,
+    };
+    let claims: Vec<(LinkId, RingId)> = outputs.iter().filter_map(claim).collect();
+    assert_eq!(claims.len(), PEERS, "it asks everybody: {outputs:?}");
+    for (at, (link, ring_id)) in claims.into_iter().enumerate() {
+        let (is_alive, who) = (at == 2, far(at));
+        let answer = ClaimAnswer { ring: ring_id, is_promised: !is_alive, is_alive, top: ring_id, who };
+        ring.input(|ring, now| assert!(ring.message(now, link, Body::ClaimAnswer(answer))));
+    }
+    !ring.machine().is_member
+}
+
+#[test]
+fn a_claim_to_which_somebody_objects_is_given_up() {
+    assert!(gives_up_a_claim(None));
+    assert!(!gives_up_a_claim(Some(Defect::ObjectionIgnored)), "the defect is found");
 }
 
 #[test]
