@@ -15,6 +15,15 @@ pub(crate) fn pisink(args: &str) -> Finished {
     finished(&output)
 }
 
+/// The same by another program, as in `nsenter ... pisink status`.
+pub(crate) fn pisink_by(before: &[String], args: &str) -> Finished {
+    let program = env!("CARGO_BIN_EXE_pisink").to_owned();
+    let mut words = before.iter().chain(std::iter::once(&program));
+    let mut command = Command::new(words.next().unwrap());
+    command.args(words).args(args.split_whitespace()).stdin(Stdio::null());
+    finished(&command.output().unwrap())
+}
+
 /// `pisink` with arguments parted by blanks and a clean environment, to be run.
 pub(crate) fn command(args: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_pisink"));

@@ -1,8 +1,8 @@
 //! What the tests on the real binary share: nodes as processes of their own, clients that speak to them, secondaries
 //! that the test plays itself, and a look into the stores that are left.
 //!
-//! Everything happens on the loopback interface. Nothing here waits for a fixed time and hopes: each wait is for an
-//! event, and gives up after [`PATIENCE`] with what the nodes logged.
+//! Everything happens on the loopback interface, or in name spaces ([`Lan`]). Nothing here waits for a fixed time and
+//! hopes: each wait is for an event, and gives up after [`PATIENCE`] with what the nodes logged.
 
 // Each test binary uses its own part of this.
 #![allow(dead_code, unused_imports)]
@@ -10,6 +10,7 @@
 mod client;
 mod command;
 mod fake;
+mod lan;
 mod process;
 mod proxy;
 mod ring;
@@ -17,8 +18,9 @@ mod stores;
 mod terminal;
 
 pub(crate) use client::Client;
-pub(crate) use command::{Finished, command, pisink};
+pub(crate) use command::{Finished, command, pisink, pisink_by};
 pub(crate) use fake::{FakeSecondary, fake_value};
+pub(crate) use lan::Lan;
 pub(crate) use process::{Launch, Process, peer};
 pub(crate) use proxy::Proxy;
 pub(crate) use ring::RingSite;

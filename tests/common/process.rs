@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value as Json;
 
-use super::{Client, until};
+use super::{Client, pisink_by, until};
 
 /// Lines of a log that are kept; a test that provokes more still sees the first ones.
 const LOG_MAX_LINES: usize = 20_000;
@@ -18,6 +18,8 @@ const LOG_MAX_LINES: usize = 20_000;
 #[derive(Clone)]
 pub(crate) struct Launch {
     before: Vec<String>,
+    /// Whether it listens where no client of the test's own gets.
+    is_elsewhere: bool,
     args: Vec<String>,
     env: Vec<(String, String)>,
     data: PathBuf,
@@ -27,7 +29,7 @@ impl Launch {
     /// `pisink run --data DATA` and nothing else.
     pub(crate) fn bare(data: &Path) -> Self {
         let args = vec!["run".to_owned(), "--data".to_owned(), data.display().to_string()];
-        Self { before: Vec::new(), args, env: Vec::new(), data: data.to_owned() }
+        Self { before: Vec::new(), is_elsewhere: false, args, env: Vec::new(), data: data.to_owned() }
     }
 
     /// A secondary on a free port, with nothing to measure: its host channels, once an hour.
@@ -71,6 +73,11 @@ impl Launch {
     pub(crate) fn by(mut self, before: &[&str]) -> Self {
         self.before = before.iter().map(|&word| word.to_owned()).collect();
         self
+    }
+
+    /// Runs it on a host of its own, which this program goes to. There it is asked for its status too.
+    pub(crate) fn on(self, host: &[&str]) -> Self {
+        Self { is_elsewhere: true, ..self.by(host) }
     }
 
     pub(crate) fn at(self, address: &str) -> Self {
@@ -208,7 +215,11 @@ impl Process {
 
     /// What it says of itself.
     pub(crate) fn status(&self) -> Json {
-        self.client().status()
+        if !self.launch.is_elsewhere {
+            return self.client().status();
+        }
+        let asked = pisink_by(&self.launch.before, &format!("status --json --timeout 30s {}", self.address));
+        serde_json::from_str(&asked.stdout).unwrap_or_else(|error| panic!("{error}: {}", asked.stderr))
     }
 
     /// Its status, once `is_so` of it.

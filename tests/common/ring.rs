@@ -1,11 +1,18 @@
-//! A ring of real processes on loopback, all by one config file.
+//! A ring of real processes, on loopback or on hosts of their own, all by one config file.
 
 use std::path::PathBuf;
 
 use serde_json::Value as Json;
 use tempfile::TempDir;
 
-use super::{Launch, Process, assert_collected, free_address, own_rows, until};
+use super::{Lan, Launch, Process, assert_collected, free_address, own_rows, until};
+
+/// Lines of a config by which a node measures often, and commits often.
+const BUSY: &str =
+    "chips = [\"sht3x@0x44\", \"tmp102@0x48\"]\ninterval = \"50ms\"\nflush_interval = \"20ms\"";
+
+/// Where nodes listen that have a host for themselves.
+const LAN_PORT: u16 = 7001;
 
 /// The nodes of a ring, those that run and those that do not.
 pub(crate) struct RingSite {
@@ -19,7 +26,6 @@ impl RingSite {
     /// `count` nodes `n0`, `n1`, ..., not yet started: the first is the sink, the second its standby. `more` are lines
     /// of the file that all of them have, `flags` what they are started with.
     pub(crate) fn new(count: usize, more: &str, flags: &str) -> Self {
-        let dir = tempfile::tempdir().unwrap();
         let mut addresses: Vec<String> = Vec::new();
         while addresses.len() < count {
             let address = free_address();
@@ -27,25 +33,42 @@ impl RingSite {
                 addresses.push(address);
             }
         }
+        let own = addresses.clone();
+        Self::by_one_file(addresses, 1, more, |at, launch| launch.flags(flags).at(&own[at]))
+    }
+
+    /// Nodes that measure often, and commit often.
+    pub(crate) fn busy(count: usize, more: &str) -> Self {
+        Self::new(count, &format!("{BUSY}\n{more}"), "")
+    }
+
+    /// The same with each node on a host of its own, the standby on that of number `standby`.
+    pub(crate) fn busy_on(lan: &Lan, standby: usize, more: &str) -> Self {
+        let more = format!("listen = \"0.0.0.0:{LAN_PORT}\"\n{BUSY}\n{more}");
+        let address = |at| format!("{}:{LAN_PORT}", Lan::address(at));
+        let addresses = (0..lan.count()).map(address).collect();
+        Self::by_one_file(addresses, standby, &more, |at, launch| lan.launch(at, launch))
+    }
+
+    fn by_one_file(
+        addresses: Vec<String>,
+        standby: usize,
+        more: &str,
+        place: impl Fn(usize, Launch) -> Launch,
+    ) -> Self {
+        let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("ring.toml");
-        let (sink, standby) = (&addresses[0], &addresses[1]);
+        let (sink, standby) = (&addresses[0], &addresses[standby]);
         let text = format!(
             "role = \"ring\"\npeers = {addresses:?}\nsink = {sink:?}\nstandby = [{standby:?}]\nbus = \"sim\"\n{more}\n"
         );
         std::fs::write(&file, text).unwrap();
         let launch = |at: usize| {
-            let launch = Launch::bare(&dir.path().join(format!("n{at}"))).flags(flags);
-            launch.flags(&format!("--name n{at}")).at(&addresses[at]).flags("--config").arg(&file)
+            let launch = Launch::bare(&dir.path().join(format!("n{at}")));
+            place(at, launch.flags(&format!("--name n{at} --config")).arg(&file))
         };
-        let launches = (0..count).map(launch).collect();
-        Self { nodes: (0..count).map(|_| None).collect(), addresses, launches, dir }
-    }
-
-    /// Nodes that measure often, and commit often.
-    pub(crate) fn busy(count: usize, more: &str) -> Self {
-        let chips =
-            "chips = [\"sht3x@0x44\", \"tmp102@0x48\"]\ninterval = \"50ms\"\nflush_interval = \"20ms\"";
-        Self::new(count, &format!("{chips}\n{more}"), "")
+        let launches = (0..addresses.len()).map(launch).collect();
+        Self { nodes: addresses.iter().map(|_| None).collect(), addresses, launches, dir }
     }
 
     pub(crate) fn start(&mut self, at: usize) {
@@ -109,9 +132,14 @@ impl RingSite {
 
     /// Waits until `sink` acts, and has from each living node all that is durable there by now, and `more` readings.
     pub(crate) fn wait_for_all(&self, sink: usize, more: u64) {
-        let last = |at: usize| self.nodes[at].as_ref().unwrap().status()["last"].as_u64().unwrap();
         let others: Vec<usize> = self.living().into_iter().filter(|at| *at != sink).collect();
-        let wanted: Vec<(usize, u64)> = others.into_iter().map(|at| (at, last(at) + more)).collect();
+        self.wait_for_all_of(&others, sink, more);
+    }
+
+    /// The same from these nodes alone.
+    pub(crate) fn wait_for_all_of(&self, nodes: &[usize], sink: usize, more: u64) {
+        let last = |at: usize| self.nodes[at].as_ref().unwrap().status()["last"].as_u64().unwrap();
+        let wanted: Vec<(usize, u64)> = nodes.iter().map(|&at| (at, last(at) + more)).collect();
         until(&format!("n{sink} has all: {wanted:?}"), || {
             let ring = self.ring(sink);
             let is_taken = |(at, wanted): &(usize, u64)| {
