@@ -17,6 +17,7 @@ use common::{
     Client, Launch, Proxy, assert_collected, cursor_of, free_address, journal_of, own_journal, own_rows,
     pisink, rows, until,
 };
+use pisink::model::RoundRecord;
 use pisink::store::{Filter, Reader};
 use rustix::process::Signal;
 use serde_json::{Value as Json, json};
@@ -217,26 +218,27 @@ fn a_node_that_is_cut_off_is_down_in_rounds_and_its_readings_come_later() {
     proxy.mend();
     sink.wait_for_taken(&proxy.address, on_its_own["last"].as_u64().unwrap());
     let end = sink.status()["polling"]["round"].as_u64().unwrap();
-    sink.status_when("a round without anybody down is recorded", |status| {
-        status["polling"]["round"].as_u64() >= Some(end + 2)
+    let rounds = || Reader::open(&at("sink")).unwrap().rounds(&Filter::default()).unwrap();
+    until("a round without anybody down is recorded", || {
+        let is_whole =
+            |round: &RoundRecord| round.number > end && round.down.is_empty() && round.answered == 3;
+        rounds().iter().any(is_whole).then_some(())
     });
     sink.terminate();
     far.terminate();
     near.terminate();
     assert!(assert_collected(&at("sink"), &at("far")) > place + 40);
     assert_collected(&at("sink"), &at("near"));
-    let rounds = Reader::open(&at("sink")).unwrap().rounds(&Filter::default()).unwrap();
-    let down: Vec<u64> = rounds
-        .iter()
-        .filter(|r| r.down.iter().any(|name| name.as_str() == "far"))
-        .map(|r| r.number)
-        .collect();
-    assert!(
-        down.len() >= 3 && down.iter().all(|number| (round.saturating_sub(2)..=end).contains(number)),
-        "{down:?}"
-    );
-    assert!(rounds.iter().all(|r| r.down.iter().all(|name| name.as_str() == "far")), "near was never down");
-    assert!(rounds.last().unwrap().down.is_empty() && rounds.last().unwrap().answered == 3);
+    // On a slow machine either of them may miss a round's deadline at any time; here it is about the time of the cut.
+    let rounds = rounds();
+    let of_cut = (round.saturating_sub(2)..=end).collect::<BTreeSet<_>>();
+    let down = |name: &str| -> Vec<u64> {
+        let is_down = |r: &&RoundRecord| r.down.iter().any(|node| node.as_str() == name);
+        rounds.iter().filter(is_down).map(|r| r.number).filter(|number| of_cut.contains(number)).collect()
+    };
+    let (down, near_down) = (down("far"), down("near"));
+    assert!(down.len() >= 3, "{down:?}");
+    assert!(down.iter().any(|number| !near_down.contains(number)), "far {down:?}, near {near_down:?}");
     // Its readings have the times at which they were taken, and not when they came: there is no gap in them.
     let times: Vec<i64> =
         journal_of(&at("sink"), own_journal(&at("far"))).values().map(|row| row.time_us).collect();
