@@ -40,19 +40,6 @@ pub(super) fn span(span: Duration) -> String {
     }
 }
 
-/// `1,234,567`.
-pub(super) fn grouped(count: u64) -> String {
-    let digits = count.to_string();
-    let mut text = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -64,7 +51,6 @@ mod tests {
             ["0 bytes", "999 bytes", "1.0 kB", "12.3 GB"]
         );
         assert_eq!([0.05, 1.99, 2.0, 800.0].map(days), ["1 hour", "47 hours", "2 days", "2 years"]);
-        assert_eq!([0, 999, 1_000, 12_345_678].map(grouped), ["0", "999", "1,000", "12,345,678"]);
         assert_eq!(days(1e9), "more than 100 years");
         assert_eq!(
             [35e-6, 0.0032, 1.5, 1_200.0, 90_000.0].map(|s| span(Duration::from_secs_f64(s))),

@@ -27,4 +27,4 @@ pub use downsample::{Columns, Downsampler, ErrMarks, Point};
 pub use err_as::ErrAs;
 pub use error::ViewError;
 pub use options::{Format, PlotOptions};
-pub use tally::Tally;
+pub use tally::{Tally, grouped};

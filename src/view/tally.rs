@@ -91,7 +91,7 @@ fn plural(count: usize, word: &str) -> String {
 }
 
 /// 1234567 as `1,234,567`.
-pub(super) fn grouped(count: u64) -> String {
+pub fn grouped(count: u64) -> String {
     let digits = count.to_string();
     let mut text = String::with_capacity(digits.len() * 4 / 3);
     for (at, digit) in digits.chars().enumerate() {

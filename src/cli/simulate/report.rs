@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use serde_json::{Value as Json, json};
 
-use crate::cli::words::{bytes, grouped, span};
+use crate::cli::words::{bytes, span};
 use crate::proto::PollOrder;
 use crate::sim::{FaultOutcome, Latencies, Outcome, Scenario, Short, SimRole};
+use crate::view::grouped;
 
 /// A run and what it came to.
 pub(super) struct Report<'a> {
