@@ -15,13 +15,15 @@ const TARGET_S: f64 = 2.0;
 const LOOK_EVERY: Duration = Duration::from_millis(4);
 /// The token goes on between the look at who has it and the signal, now and then.
 const TRIES_MAX: usize = 10;
-/// The victim: neither the sink nor its neighbour.
-const VICTIM: usize = 3;
+/// Where the token rests: the sink.
+const SINK: usize = 0;
+/// Who has it hardly ever, and is not the sink's neighbour.
+const OTHER: usize = 3;
 
 #[derive(Clone, Copy)]
 struct Fault {
     what: &'static str,
-    /// The victim has the token.
+    /// The victim has the token: then it is the sink.
     holds: bool,
     signal: Signal,
     /// What docs/ring.md derives, in seconds, without the messages' own times.
@@ -87,8 +89,9 @@ fn heal() -> [Duration; 4] {
 /// Breaks the ring once, and waits until it is whole without the victim; then the victim comes back. `None` where the
 /// token was elsewhere than it was to be.
 fn once(site: &mut RingSite, fault: Fault) -> Option<Duration> {
+    let victim = if fault.holds { SINK } else { OTHER };
     let all = site.running();
-    let left: Vec<usize> = all.iter().copied().filter(|at| *at != VICTIM).collect();
+    let left: Vec<usize> = all.iter().copied().filter(|at| *at != victim).collect();
     site.wait_for_ring(&all, MEMBERS);
     let has_skipped = |site: &RingSite| {
         let nodes = left.iter().filter_map(|at| site.nodes[*at].as_ref());
@@ -96,9 +99,9 @@ fn once(site: &mut RingSite, fault: Fault) -> Option<Duration> {
     };
     has_skipped(site);
     wait_until("the victim has the token, or has not", || {
-        (site.ring(VICTIM)["state"] == "holding") == fault.holds
+        (site.ring(victim)["state"] == "holding") == fault.holds
     });
-    site.nodes[VICTIM].as_ref().expect("it runs").signal(fault.signal);
+    site.nodes[victim].as_ref().expect("it runs").signal(fault.signal);
     let begin = Instant::now();
     while !site.is_ring(&left, MEMBERS - 1) {
         assert!(begin.elapsed() < WAIT_MAX, "{}: not within {WAIT_MAX:?}", fault.what);
@@ -106,10 +109,10 @@ fn once(site: &mut RingSite, fault: Fault) -> Option<Duration> {
     }
     let took = begin.elapsed();
     if fault.signal == Signal::STOP {
-        site.nodes[VICTIM].as_ref().expect("it runs").signal(Signal::CONT);
+        site.nodes[victim].as_ref().expect("it runs").signal(Signal::CONT);
     } else {
-        site.nodes[VICTIM] = None;
-        site.start(VICTIM);
+        site.nodes[victim] = None;
+        site.start(victim);
     }
     // A token that is lost is claimed; only one that comes to a dead successor skips him.
     (has_skipped(site) != fault.holds).then_some(took)
