@@ -10,6 +10,7 @@ mod pong;
 mod ring;
 mod role;
 mod senml;
+pub mod zmtp;
 
 pub use envelope::{KNOWN_KEYS, encode};
 pub use line::{LINE_MAX_BYTES, LineDecoder};
@@ -44,12 +45,18 @@ pub enum WireError {
         /// What does not fit.
         why: String,
     },
+    /// Bytes of a ZeroMQ peer that break ZMTP. The link cannot go on.
+    #[error("ZMTP: {why}")]
+    NotZmtp {
+        /// What breaks it, and what would be right.
+        why: String,
+    },
 }
 
 impl WireError {
     /// Whether the link has to be closed because the place of the next message is lost.
     pub fn is_fatal(&self) -> bool {
-        matches!(self, WireError::Oversize { .. })
+        matches!(self, WireError::Oversize { .. } | WireError::NotZmtp { .. })
     }
 }
 
