@@ -8,6 +8,7 @@ mod ring;
 mod role;
 mod round;
 mod sink;
+mod station;
 mod time;
 
 pub use clock::{CLOCK_IS_SET_FROM, ClockLink, ClockMark, ClockSample, Dated, TimeSource};
@@ -23,4 +24,7 @@ pub use role::{
 };
 pub use round::RoundRecord;
 pub use sink::{SinkPart, SinkPlace};
+pub use station::{
+    MINPRINT, NOLOG, NOREPEAT, Routed, STATION_PATH_MAX, STATION_TEXT_MAX_BYTES, STATION_TTL, StationMessage,
+};
 pub use time::{Instant, Now, WallTime};

@@ -11,12 +11,14 @@ mod ring;
 mod role;
 mod senml;
 pub mod zmtp;
+mod station;
 
 pub use envelope::{KNOWN_KEYS, encode};
 pub use line::{LINE_MAX_BYTES, LineDecoder};
 pub use ring::{open_piece, seal_piece};
 pub use role::{decode_role, encode_role};
 pub use senml::{decode_pack, encode_pack};
+pub use station::{encode_station, station_message};
 
 /// What is wrong with bytes that a peer sent.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
