@@ -10,8 +10,8 @@ mod pong;
 mod ring;
 mod role;
 mod senml;
-pub mod zmtp;
 mod station;
+pub mod zmtp;
 
 pub use envelope::{KNOWN_KEYS, encode};
 pub use line::{LINE_MAX_BYTES, LineDecoder};
