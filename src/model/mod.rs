@@ -9,6 +9,7 @@ mod ring;
 mod role;
 mod round;
 mod sink;
+mod station;
 mod time;
 
 pub use access::{Access, Command, CommandError, Commands, FramingError, FramingName, Framings};
@@ -25,4 +26,7 @@ pub use role::{
 };
 pub use round::RoundRecord;
 pub use sink::{SinkPart, SinkPlace};
+pub use station::{
+    MINPRINT, NOLOG, NOREPEAT, Routed, STATION_PATH_MAX, STATION_TEXT_MAX_BYTES, STATION_TTL, StationMessage,
+};
 pub use time::{Instant, Now, WallTime};

@@ -11,7 +11,9 @@ mod pong;
 mod ring;
 mod role;
 mod senml;
+mod station;
 mod told;
+pub mod zmtp;
 
 pub use envelope::{KNOWN_KEYS, encode};
 pub use framing::{Dialect, Framing, JsocketDialect};
@@ -19,6 +21,7 @@ pub use line::{LINE_MAX_BYTES, LineDecoder};
 pub use ring::{open_piece, seal_piece};
 pub use role::{decode_role, encode_role};
 pub use senml::{decode_pack, encode_pack};
+pub use station::{encode_station, station_message};
 pub use told::JSOCKET_MAX_BYTES;
 
 /// What is wrong with bytes that a peer sent.
@@ -70,12 +73,24 @@ pub enum WireError {
         /// The message's id, so that the reply can name it.
         id: String,
     },
+    /// Bytes of a ZeroMQ peer that break ZMTP. The link cannot go on.
+    #[error("ZMTP: {why}")]
+    NotZmtp {
+        /// What breaks it, and what would be right.
+        why: String,
+    },
 }
 
 impl WireError {
     /// Whether the link has to be closed because the place of the next message is lost, or will never be known.
     pub fn is_fatal(&self) -> bool {
-        matches!(self, WireError::Oversize { .. } | WireError::NotOpen { .. } | WireError::NotSpoken { .. })
+        matches!(
+            self,
+            WireError::Oversize { .. }
+                | WireError::NotOpen { .. }
+                | WireError::NotSpoken { .. }
+                | WireError::NotZmtp { .. }
+        )
     }
 
     /// The id of the message at fault, where that could be read.
