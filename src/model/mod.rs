@@ -1,5 +1,6 @@
 //! Plain values that every layer shares: time, ids, readings, messages. No I/O, no policy.
 
+mod access;
 mod clock;
 mod ids;
 mod message;
@@ -11,6 +12,7 @@ mod sink;
 mod station;
 mod time;
 
+pub use access::{Access, Command, CommandError, Commands, FramingError, FramingName, Framings};
 pub use clock::{CLOCK_IS_SET_FROM, ClockLink, ClockMark, ClockSample, Dated, TimeSource};
 pub use ids::{BootId, HexError, JournalId, LifeId, NameError, NodeName, Seq};
 pub use message::{Body, Message, PollRequest, Readings};
