@@ -173,7 +173,7 @@ impl Link {
             }
         }
         self.outbound.clear();
-        self.outbound.shrink_to(if self.peer.is_some() { OUTBOUND_KEEP_BYTES } else { 0 });
+        self.outbound.shrink_to(if self.far.is_some() { OUTBOUND_KEEP_BYTES } else { 0 });
         self.sent = 0;
         Ok(true)
     }
