@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 
 use super::clock::{RawClock, RawMark};
 use super::ring::{self, RawToken};
-use super::{WireError, pong, role, senml};
+use super::{WireError, json, pong, role, senml};
 use crate::model::{
     Body, BootId, JournalId, Message, NodeName, Pack, PollRequest, Readings, Roster, Seq, WallTime,
 };
@@ -65,7 +65,10 @@ pub(super) fn decode(line: &[u8], roster: &mut Roster) -> Result<Message, Result
     }
     match serde_json::from_str(text) {
         Ok(value) => Ok(bare(Body::Foreign(value))),
-        Err(error) => Err(Err(error.to_string())),
+        Err(error) => match json::quoted(text) {
+            Some(quoted) => decode(quoted.as_bytes(), roster),
+            None => Err(Err(error.to_string())),
+        },
     }
 }
 
@@ -93,7 +96,7 @@ fn decode_at_once(text: &str, roster: &mut Roster) -> Option<Message> {
     raw.into_message(token).ok()
 }
 
-fn bare(body: Body) -> Message {
+pub(super) fn bare(body: Body) -> Message {
     Message { id: String::new(), to: None, sender: None, timestamp: None, body }
 }
 

@@ -2,7 +2,7 @@
 
 use memchr::memchr2;
 
-use super::{WireError, envelope, excerpt};
+use super::{Contents, WireError};
 use crate::model::{Message, Roster};
 
 /// Longest line, in bytes. A poll's answer is made to fit it.
@@ -17,9 +17,15 @@ pub struct LineDecoder {
     partial: Vec<u8>,
     /// The members of the last token.
     roster: Roster,
+    contents: Contents,
 }
 
 impl LineDecoder {
+    /// One that reads messages as `contents` says.
+    pub fn of(contents: Contents) -> Self {
+        Self { contents, ..Self::default() }
+    }
+
     /// Takes up to one message from the front of `input` and moves `input` past it.
     ///
     /// `None` means that all of `input` is taken and the line is not complete. After a fatal error
@@ -38,10 +44,10 @@ impl LineDecoder {
                 if head.iter().all(u8::is_ascii_whitespace) {
                     continue;
                 }
-                return Some(read_line(head, &mut self.roster));
+                return Some(self.contents.read(head, &mut self.roster));
             }
             self.partial.extend_from_slice(head);
-            let message = read_line(&self.partial, &mut self.roster);
+            let message = self.contents.read(&self.partial, &mut self.roster);
             self.partial.clear();
             self.partial.shrink_to(KEEP_CAPACITY_BYTES);
             return Some(message);
@@ -69,11 +75,6 @@ impl LineDecoder {
         *input = &[];
         Ok(())
     }
-}
-
-fn read_line(line: &[u8], roster: &mut Roster) -> Result<Message, WireError> {
-    envelope::decode(line, roster)
-        .map_err(|error| error.unwrap_or_else(|why| WireError::NotJson { why, excerpt: excerpt(line) }))
 }
 
 #[cfg(test)]
