@@ -14,8 +14,9 @@ use crate::wire::{Dialect, Framing, WireError};
 pub(crate) const OUTBOUND_MAX_BYTES: usize = 4 << 20;
 /// When so much waits, it is offered to the socket without waiting for the end of the turn.
 const FLUSH_BYTES: usize = 64 << 10;
-/// An emptied outbound buffer larger than this is given back.
-const OUTBOUND_KEEP_BYTES: usize = 0;
+/// What an emptied outbound buffer keeps for the next message to a peer: a token of a ring of sixty-four. A stranger's
+/// keeps nothing, for there may be ten thousand.
+const OUTBOUND_KEEP_BYTES: usize = 8 << 10;
 
 /// One connection.
 pub(crate) struct Link {
@@ -179,7 +180,7 @@ impl Link {
             }
         }
         self.outbound.clear();
-        self.outbound.shrink_to(OUTBOUND_KEEP_BYTES);
+        self.outbound.shrink_to(if self.far.is_some() { OUTBOUND_KEEP_BYTES } else { 0 });
         self.sent = 0;
         Ok(true)
     }

@@ -18,8 +18,8 @@ pub use ids::{BootId, HexError, JournalId, LifeId, NameError, NodeName, Seq};
 pub use message::{Body, Message, PollRequest, Readings};
 pub use reading::{Channel, ChannelIx, ErrReason, Pack, Reading, Value};
 pub use ring::{
-    Claim, ClaimAnswer, Cursor, Member, MemberId, Outcome, Piece, RING_MEMBERS_MAX, RingId, RingState,
-    Roster, TOKEN_MAX_BYTES, TOKEN_PIECES_MAX, Token, TokenAck, Who,
+    Claim, ClaimAnswer, Cursor, Cursors, Listed, Member, MemberId, Outcome, Piece, RING_MEMBERS_MAX, RingId,
+    RingState, Roster, TOKEN_MAX_BYTES, TOKEN_PIECES_MAX, Token, TokenAck, Who,
 };
 pub use role::{
     Collects, ROLE_PEERS_MAX, RoleAnswer, RoleName, RoleNameError, RoleOrder, RoleOrigin, RoleRequest,

@@ -60,7 +60,7 @@ fn a_node_of_a_ring_gives_sealed_readings_to_the_token_that_asks_for_them() {
         busy: 1,
         members: vec![member(&sink_who, 0), member(&answer.who, 1)].into(),
         sink: Some(sink.journal),
-        cursors: vec![Cursor { journal: OWN, after: Seq(2), taken: Seq(1), max: 100 }],
+        cursors: vec![Cursor { journal: OWN, after: Seq(2), taken: Seq(1), max: 100 }].into(),
         pieces: Vec::new(),
     };
     let said = tell(&mut node, heard(Body::Token(Box::new(token.clone()))));

@@ -2,9 +2,10 @@
 //! there are only messages; an answer goes back in the framing of its link.
 
 use super::jsocket::{self, JsocketDecoder};
+use super::ring::Known;
 use super::told::{Told, told};
 use super::{LineDecoder, WireError, envelope, excerpt, json};
-use crate::model::{Access, Body, Command, FramingName, Framings, Message, RoleOrder, Roster, WallTime};
+use crate::model::{Access, Body, Command, FramingName, Framings, Message, RoleOrder, WallTime};
 
 /// Names a framing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,9 +67,9 @@ pub enum Contents {
 
 impl Contents {
     /// Reads one message.
-    pub(super) fn read(self, text: &[u8], roster: &mut Roster) -> Result<Message, WireError> {
+    pub(super) fn read(self, text: &[u8], known: &mut Known) -> Result<Message, WireError> {
         let read = match self {
-            Contents::Envelopes => envelope::decode(text, roster),
+            Contents::Envelopes => envelope::decode(text, known),
             Contents::Plain => {
                 json::read(text).map(|value| envelope::bare(Body::Foreign(value))).map_err(Err)
             }

@@ -6,9 +6,10 @@
 //! | 1.4 to 1.9 | u32 length, big-endian; JSON |
 //! | 2.0 | `JSN1`; u32 length and u32 CRC-32 of the JSON, both big-endian; JSON |
 
+use super::ring::Known;
 use super::told::JSOCKET_MAX_BYTES;
 use super::{Contents, JsocketDialect, WireError, excerpt};
-use crate::model::{Message, Roster, WallTime};
+use crate::model::{Message, WallTime};
 
 const MAGIC: [u8; 4] = *b"JSN1";
 /// A length, a magic word, a checksum.
@@ -114,7 +115,7 @@ impl JsocketDecoder {
             }
         }
         // Members of a ring do not speak jsocket: no token has come before this one.
-        self.contents.read(text, &mut Roster::default())
+        self.contents.read(text, &mut Known::default())
     }
 
     /// Whether a message has begun and not ended.

@@ -2,8 +2,9 @@
 
 use memchr::memchr2;
 
+use super::ring::Known;
 use super::{Contents, WireError};
-use crate::model::{Message, Roster};
+use crate::model::Message;
 
 /// Longest line, in bytes. A poll's answer is made to fit it.
 pub const LINE_MAX_BYTES: usize = 1 << 20;
@@ -15,8 +16,8 @@ const KEEP_CAPACITY_BYTES: usize = 0;
 #[derive(Debug, Default)]
 pub struct LineDecoder {
     partial: Vec<u8>,
-    /// The members of the last token.
-    roster: Roster,
+    /// What the last token said.
+    known: Known,
     contents: Contents,
 }
 
@@ -44,10 +45,10 @@ impl LineDecoder {
                 if head.iter().all(u8::is_ascii_whitespace) {
                     continue;
                 }
-                return Some(self.contents.read(head, &mut self.roster));
+                return Some(self.contents.read(head, &mut self.known));
             }
             self.partial.extend_from_slice(head);
-            let message = self.contents.read(&self.partial, &mut self.roster);
+            let message = self.contents.read(&self.partial, &mut self.known);
             self.partial.clear();
             self.partial.shrink_to(KEEP_CAPACITY_BYTES);
             return Some(message);
