@@ -1,8 +1,10 @@
 //! The framing of one link: named for a link that is opened, told by the first bytes for one that is accepted. Above it
 //! there are only messages; an answer goes back in the framing of its link.
 
+use super::jsocket::{self, JsocketDecoder};
+use super::ring::Known;
 use super::told::{Told, told};
-use super::{LineDecoder, WireError, envelope};
+use super::{LineDecoder, WireError, envelope, excerpt, json};
 use crate::model::{Access, Body, Command, FramingName, Framings, Message, RoleOrder, WallTime};
 
 /// Names a framing.
@@ -53,12 +55,36 @@ impl Dialect {
     }
 }
 
+/// What the JSON texts of a link are read as.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Contents {
+    /// Envelopes, where they are some; any other JSON is foreign.
+    #[default]
+    Envelopes,
+    /// Any JSON is foreign: for a server that gives it a meaning of its own.
+    Plain,
+}
+
+impl Contents {
+    /// Reads one message.
+    pub(super) fn read(self, text: &[u8], known: &mut Known) -> Result<Message, WireError> {
+        let read = match self {
+            Contents::Envelopes => envelope::decode(text, known),
+            Contents::Plain => {
+                json::read(text).map(|value| envelope::bare(Body::Foreign(value))).map_err(Err)
+            }
+        };
+        read.map_err(|error| error.unwrap_or_else(|why| WireError::NotJson { why, excerpt: excerpt(text) }))
+    }
+}
+
 /// The framing of one link: its decoder, and how it is answered. Holds only what has come of an unfinished message.
 #[derive(Debug)]
 pub struct Framing {
     state: State,
     /// What an accepted link may do; a link that this side opened may do anything that its framing can say.
     access: Option<Access>,
+    contents: Contents,
 }
 
 #[derive(Debug)]
@@ -72,6 +98,7 @@ enum State {
         then: Box<State>,
     },
     Line(LineDecoder),
+    Jsocket(JsocketDialect, JsocketDecoder),
     /// Nothing more is taken.
     Refused(Dialect),
 }
@@ -79,12 +106,24 @@ enum State {
 impl Framing {
     /// For an accepted link: its first bytes tell.
     pub fn unknown(access: Access) -> Self {
-        Self { state: State::Unknown(Vec::new()), access: Some(access) }
+        Self { state: State::Unknown(Vec::new()), access: Some(access), contents: Contents::Envelopes }
+    }
+
+    /// The same for a server that gives messages a meaning of its own: any JSON comes as [`Body::Foreign`].
+    pub fn unknown_plain(access: Access) -> Self {
+        Self { contents: Contents::Plain, ..Self::unknown(access) }
     }
 
     /// For a link that this side opens.
     pub fn speaking(dialect: Dialect) -> Self {
-        Self { state: State::speaking(dialect), access: None }
+        let contents = Contents::Envelopes;
+        Self { state: State::speaking(dialect, contents), access: None, contents }
+    }
+
+    /// The same for a client that takes any JSON for an answer: it comes as [`Body::Foreign`].
+    pub fn speaking_plain(dialect: Dialect) -> Self {
+        let contents = Contents::Plain;
+        Self { state: State::speaking(dialect, contents), access: None, contents }
     }
 
     /// Takes up to one message from the front of `input` and moves `input` past it.
@@ -96,6 +135,12 @@ impl Framing {
             return decoder.next(input);
         }
         let message = self.next_of_others(input)?;
+        if let Err(error) = &message
+            && error.is_fatal()
+            && let Some(dialect) = self.dialect()
+        {
+            self.state = State::Refused(dialect);
+        }
         if self.dialect() == Some(Dialect::Line) {
             return Some(message);
         }
@@ -112,7 +157,7 @@ impl Framing {
                 self.state = State::Refused(dialect);
                 return Some(Err(WireError::NotOpen { framing: dialect.as_str() }));
             }
-            let then = State::speaking(dialect);
+            let then = State::speaking(dialect, self.contents);
             if let State::Refused(_) = then {
                 self.state = then;
                 return Some(Err(WireError::NotSpoken { framing: dialect.as_str() }));
@@ -146,10 +191,9 @@ impl Framing {
 
     /// Appends a message in the link's framing; in line JSON where that is not told yet. `sent` is its time stamp.
     pub fn encode(&mut self, message: &Message, sent: WallTime, out: &mut Vec<u8>) {
-        match &mut self.state {
-            State::Line(_) | State::Unknown(_) | State::Refused(_) | State::Told { .. } => {
-                envelope::encode(message, sent, out);
-            }
+        match self.dialect() {
+            Some(Dialect::Jsocket(dialect)) => jsocket::encode(dialect, message, sent, out),
+            Some(Dialect::Line | Dialect::Zmtp | Dialect::Lab) | None => envelope::encode(message, sent, out),
         }
     }
 
@@ -157,7 +201,11 @@ impl Framing {
     /// called when the link stands, and after what was received is taken.
     pub fn greeting(&mut self, _out: &mut Vec<u8>) {
         match &mut self.state {
-            State::Line(_) | State::Unknown(_) | State::Refused(_) | State::Told { .. } => {}
+            State::Line(_)
+            | State::Jsocket(..)
+            | State::Unknown(_)
+            | State::Refused(_)
+            | State::Told { .. } => {}
         }
     }
 
@@ -165,6 +213,7 @@ impl Framing {
     pub fn is_partial(&self) -> bool {
         match &self.state {
             State::Line(decoder) => decoder.is_partial(),
+            State::Jsocket(_, decoder) => decoder.is_partial(),
             // White space alone is nobody's message.
             State::Unknown(first) => !first.iter().all(u8::is_ascii_whitespace),
             State::Told { .. } => true,
@@ -176,6 +225,7 @@ impl Framing {
     pub fn held_bytes(&self) -> usize {
         match &self.state {
             State::Line(decoder) => decoder.held_bytes(),
+            State::Jsocket(_, decoder) => decoder.held_bytes(),
             State::Unknown(first) => first.capacity(),
             State::Told { first, .. } => first.capacity(),
             State::Refused(_) => 0,
@@ -189,16 +239,18 @@ impl Framing {
 }
 
 impl State {
-    fn speaking(dialect: Dialect) -> Self {
+    fn speaking(dialect: Dialect, contents: Contents) -> Self {
         match dialect {
-            Dialect::Line => State::Line(LineDecoder::default()),
-            Dialect::Jsocket(_) | Dialect::Zmtp | Dialect::Lab => State::Refused(dialect),
+            Dialect::Line => State::Line(LineDecoder::of(contents)),
+            Dialect::Jsocket(jsocket) => State::Jsocket(jsocket, JsocketDecoder::new(jsocket, contents)),
+            Dialect::Zmtp | Dialect::Lab => State::Refused(dialect),
         }
     }
 
     fn next(&mut self, input: &mut &[u8]) -> Option<Result<Message, WireError>> {
         match self {
             State::Line(decoder) => decoder.next(input),
+            State::Jsocket(_, decoder) => decoder.next(input),
             State::Unknown(_) | State::Told { .. } | State::Refused(_) => {
                 *input = &[];
                 None
@@ -211,6 +263,7 @@ impl State {
             State::Unknown(_) => None,
             State::Told { then, .. } => then.dialect(),
             State::Line(_) => Some(Dialect::Line),
+            State::Jsocket(dialect, _) => Some(Dialect::Jsocket(*dialect)),
             State::Refused(dialect) => Some(*dialect),
         }
     }

@@ -127,12 +127,12 @@ fn a_framing_that_is_not_open_is_refused_for_good() {
     assert!(error.is_fatal() && error.to_string().contains("jsocket of 2012"), "{error}");
     assert_eq!(framing.next(&mut input), None);
     assert!(input.is_empty() && !framing.is_partial() && framing.held_bytes() == 0);
-    // It is told why, as well as can be.
+    // It is told why, in its own words.
     let mut answer = Vec::new();
     let body = Body::Error { re: String::new(), text: error.to_string() };
     let message = Message { id: String::new(), to: None, sender: None, timestamp: None, body };
     framing.encode(&message, WallTime::default(), &mut answer);
-    assert!(answer.starts_with(b"{"));
+    assert_eq!(usize::from(answer[0]) + 4, answer.len());
 }
 
 #[test]

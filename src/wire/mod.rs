@@ -6,6 +6,8 @@
 mod clock;
 mod envelope;
 mod framing;
+mod jsocket;
+mod json;
 mod line;
 mod pong;
 mod ring;
@@ -16,7 +18,7 @@ mod told;
 pub mod zmtp;
 
 pub use envelope::{KNOWN_KEYS, encode};
-pub use framing::{Dialect, Framing, JsocketDialect};
+pub use framing::{Contents, Dialect, Framing, JsocketDialect};
 pub use line::{LINE_MAX_BYTES, LineDecoder};
 pub use ring::{open_piece, seal_piece};
 pub use role::{decode_role, encode_role};
@@ -33,12 +35,12 @@ pub enum WireError {
         /// The bound.
         max_bytes: usize,
     },
-    /// A line that is no JSON.
-    #[error("a line that is no JSON ({why}): {excerpt}")]
+    /// A message that is no JSON.
+    #[error("a message that is no JSON ({why}): {excerpt}")]
     NotJson {
         /// The parser's words, with the column.
         why: String,
-        /// The beginning of the line, made printable.
+        /// The beginning of the message, made printable.
         excerpt: String,
     },
     /// JSON with a known key whose value does not fit it.
@@ -50,6 +52,20 @@ pub enum WireError {
         id: String,
         /// What does not fit.
         why: String,
+    },
+    /// Bytes of a jsocket peer where its message has to begin, and does not. The link cannot go on.
+    #[error("jsocket: {why}")]
+    NotJsocket {
+        /// What came instead.
+        why: String,
+    },
+    /// A message of jsocket 2 that is not what its sender took the checksum of.
+    #[error("jsocket: the checksum says {said:08x}, and the message has {found:08x}: send it again")]
+    BadChecksum {
+        /// The checksum that came with it.
+        said: u32,
+        /// That of what came.
+        found: u32,
     },
     /// A framing that this port does not take from everybody.
     #[error("{framing} is not open here; the node's listen lines say to whom it is")]
@@ -89,6 +105,7 @@ impl WireError {
             WireError::Oversize { .. }
                 | WireError::NotOpen { .. }
                 | WireError::NotSpoken { .. }
+                | WireError::NotJsocket { .. }
                 | WireError::NotZmtp { .. }
         )
     }
