@@ -9,6 +9,7 @@ mod role;
 mod round;
 mod sink;
 mod time;
+mod zre;
 
 pub use clock::{CLOCK_IS_SET_FROM, ClockLink, ClockMark, ClockSample, Dated, TimeSource};
 pub use ids::{BootId, HexError, JournalId, LifeId, NameError, NodeName, Seq};
@@ -24,3 +25,4 @@ pub use role::{
 pub use round::RoundRecord;
 pub use sink::{SinkPart, SinkPlace};
 pub use time::{Instant, Now, WallTime};
+pub use zre::{Beacon, Hello, ZreBody, ZreId, ZreMessage};

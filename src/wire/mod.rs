@@ -11,6 +11,7 @@ mod ring;
 mod role;
 mod senml;
 pub mod zmtp;
+pub mod zre;
 
 pub use envelope::{KNOWN_KEYS, encode};
 pub use line::{LINE_MAX_BYTES, LineDecoder};
@@ -43,6 +44,12 @@ pub enum WireError {
         /// The message's id, so that the reply can name it.
         id: String,
         /// What does not fit.
+        why: String,
+    },
+    /// Frames of a peer of ZRE that are no message of it.
+    #[error("ZRE: {why}")]
+    NotZre {
+        /// What is wrong.
         why: String,
     },
     /// Bytes of a ZeroMQ peer that break ZMTP. The link cannot go on.
