@@ -6,8 +6,10 @@
 //! other for ever, whoever says HELLO unasked takes the next one for the answer.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::net::{IpAddr, SocketAddr};
+
 use std::time::Duration;
+
+use core::net::{IpAddr, SocketAddr};
 
 use super::contract::Machine;
 use super::{LinkId, PeerIx};

@@ -143,7 +143,8 @@ fn append_hello(hello: &Hello, out: &mut Vec<u8>) {
 
 /// A text of at most [`NAME_MAX_BYTES`]; a longer one is cut.
 fn append_short(text: &str, out: &mut Vec<u8>) {
-    let text = text.get(..text.floor_char_boundary(NAME_MAX_BYTES)).unwrap_or_default();
+    let end = (0..=NAME_MAX_BYTES.min(text.len())).rev().find(|end| text.is_char_boundary(*end));
+    let text = end.and_then(|end| text.get(..end)).unwrap_or_default();
     out.push(u8::try_from(text.len()).unwrap_or_default());
     out.extend_from_slice(text.as_bytes());
 }

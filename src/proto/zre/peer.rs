@@ -1,8 +1,10 @@
 //! One peer: the link to it, its place in the sequences of both directions, and what it said of itself.
 
 use std::collections::VecDeque;
-use std::net::SocketAddr;
+
 use std::time::Duration;
+
+use core::net::SocketAddr;
 
 use super::{VERSION_HEADER, ZreOutput};
 use crate::model::{Hello, Instant, ZreBody, ZreId, ZreMessage};
@@ -27,8 +29,8 @@ const ANSWERS_TIME: Duration = Duration::from_secs(10);
 /// How a peer counts its messages when the number is at its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ZreWrap {
-    /// 65,534 is followed by 0: pyre. Taken for granted of a peer that shows nothing else, for a pyre parts with whoever
-    /// counts otherwise.
+    /// 65,534 is followed by 0: pyre. Taken for granted of a peer that shows nothing else, for a pyre parts with
+    /// whoever counts otherwise.
     After65534,
     /// 65,535 is followed by 0: zyre, and this project.
     After65535,
