@@ -2,8 +2,9 @@
 
 use memchr::memchr2;
 
-use super::{WireError, envelope, excerpt};
-use crate::model::{Message, Roster};
+use super::ring::Known;
+use super::{Contents, WireError};
+use crate::model::Message;
 
 /// Longest line, in bytes. A poll's answer is made to fit it.
 pub const LINE_MAX_BYTES: usize = 1 << 20;
@@ -15,11 +16,17 @@ const KEEP_CAPACITY_BYTES: usize = 0;
 #[derive(Debug, Default)]
 pub struct LineDecoder {
     partial: Vec<u8>,
-    /// The members of the last token.
-    roster: Roster,
+    /// What the last token said.
+    known: Known,
+    contents: Contents,
 }
 
 impl LineDecoder {
+    /// One that reads messages as `contents` says.
+    pub fn of(contents: Contents) -> Self {
+        Self { contents, ..Self::default() }
+    }
+
     /// Takes up to one message from the front of `input` and moves `input` past it.
     ///
     /// `None` means that all of `input` is taken and the line is not complete. After a fatal error
@@ -38,10 +45,10 @@ impl LineDecoder {
                 if head.iter().all(u8::is_ascii_whitespace) {
                     continue;
                 }
-                return Some(read_line(head, &mut self.roster));
+                return Some(self.contents.read(head, &mut self.known));
             }
             self.partial.extend_from_slice(head);
-            let message = read_line(&self.partial, &mut self.roster);
+            let message = self.contents.read(&self.partial, &mut self.known);
             self.partial.clear();
             self.partial.shrink_to(KEEP_CAPACITY_BYTES);
             return Some(message);
@@ -69,11 +76,6 @@ impl LineDecoder {
         *input = &[];
         Ok(())
     }
-}
-
-fn read_line(line: &[u8], roster: &mut Roster) -> Result<Message, WireError> {
-    envelope::decode(line, roster)
-        .map_err(|error| error.unwrap_or_else(|why| WireError::NotJson { why, excerpt: excerpt(line) }))
 }
 
 #[cfg(test)]
