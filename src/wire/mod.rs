@@ -16,6 +16,7 @@ mod senml;
 mod station;
 mod told;
 pub mod zmtp;
+pub mod zre;
 
 pub use envelope::{KNOWN_KEYS, encode};
 pub use framing::{Contents, Dialect, Framing, JsocketDialect};
@@ -51,6 +52,12 @@ pub enum WireError {
         /// The message's id, so that the reply can name it.
         id: String,
         /// What does not fit.
+        why: String,
+    },
+    /// Frames of a peer of ZRE that are no message of it.
+    #[error("ZRE: {why}")]
+    NotZre {
+        /// What is wrong.
         why: String,
     },
     /// Bytes of a jsocket peer where its message has to begin, and does not. The link cannot go on.
