@@ -2,6 +2,7 @@
 
 mod clock;
 mod ids;
+mod lab;
 mod message;
 mod reading;
 mod ring;
@@ -12,6 +13,7 @@ mod time;
 
 pub use clock::{CLOCK_IS_SET_FROM, ClockLink, ClockMark, ClockSample, Dated, TimeSource};
 pub use ids::{BootId, HexError, JournalId, LifeId, NameError, NodeName, Seq};
+pub use lab::{LAB_PAIRS_MAX, LabPair, LabText, LabToken, pairs as lab_pairs};
 pub use message::{Body, Message, PollRequest, Readings};
 pub use reading::{Channel, ChannelIx, ErrReason, Pack, Reading, Value};
 pub use ring::{

@@ -5,6 +5,7 @@
 
 mod clock;
 mod envelope;
+mod lab;
 mod line;
 mod pong;
 mod ring;
@@ -12,6 +13,7 @@ mod role;
 mod senml;
 
 pub use envelope::{KNOWN_KEYS, encode};
+pub use lab::{LAB_TEXT_MAX_BYTES, LabDecoder, encode_lab};
 pub use line::{LINE_MAX_BYTES, LineDecoder};
 pub use ring::{open_piece, seal_piece};
 pub use role::{decode_role, encode_role};
@@ -32,6 +34,14 @@ pub enum WireError {
         /// The parser's words, with the column.
         why: String,
         /// The beginning of the line, made printable.
+        excerpt: String,
+    },
+    /// A text packet that is none of the lab's.
+    #[error("no text packet of the lab ({why}): {excerpt}")]
+    NotLab {
+        /// What would be one.
+        why: String,
+        /// The beginning of the packet, made printable.
         excerpt: String,
     },
     /// JSON with a known key whose value does not fit it.
