@@ -117,10 +117,12 @@ macro_rules! hex_id {
             type Err = HexError;
             fn from_str(text: &str) -> Result<Self, HexError> {
                 let error = || HexError { text: text.chars().take(40).collect(), digits: $digits };
-                if text.len() != $digits || !text.bytes().all(|b| b.is_ascii_hexdigit()) {
+                if text.len() != $digits {
                     return Err(error());
                 }
-                <$int>::from_str_radix(text, 16).map(Self).map_err(|_| error())
+                let digit = |byte: u8| char::from(byte).to_digit(16).map(<$int>::from);
+                let id = text.bytes().try_fold(0, |id, byte| Some(id << 4 | digit(byte)?));
+                id.map(Self).ok_or_else(error)
             }
         }
     };

@@ -52,35 +52,51 @@ pub struct Member {
     pub joined: u64,
 }
 
-/// All members, in the order of their turns. Cheap to pass on, for from one hop to the next they hardly ever change: it
-/// keeps the text by which they came, so that they are neither read nor written anew.
-#[derive(Clone, Debug, Default)]
-pub struct Roster {
-    members: Arc<[Member]>,
+/// A list in a token. Cheap to pass on, for from one hop to the next it hardly ever changes: it keeps the text by which
+/// it came, so that it is neither read nor written anew.
+#[derive(Clone, Debug)]
+pub struct Listed<T> {
+    list: Arc<[T]>,
     text: Option<Arc<str>>,
 }
 
-impl Roster {
-    /// Members as they were read from `text`.
-    pub fn read(members: Vec<Member>, text: &str) -> Self {
-        Self { members: members.into(), text: Some(text.into()) }
+/// All members, in the order of their turns.
+pub type Roster = Listed<Member>;
+/// What the acting sink wants of each member.
+pub type Cursors = Listed<Cursor>;
+
+impl<T> Listed<T> {
+    /// What was read from `text`.
+    pub fn read(list: Vec<T>, text: &str) -> Self {
+        Self { list: list.into(), text: Some(text.into()) }
     }
 
-    /// The text by which they came, if they are still those.
+    /// The text by which it came, if the list is still what it says.
     pub fn text(&self) -> Option<&str> {
         self.text.as_deref()
     }
+}
 
+impl<T: Clone> Listed<T> {
+    /// Keeps those that `is_kept` likes.
+    pub fn retain(&mut self, is_kept: impl Fn(&T) -> bool) {
+        if !self.list.iter().all(&is_kept) {
+            *self = self.list.iter().filter(|item| is_kept(item)).cloned().collect();
+        }
+    }
+}
+
+impl Roster {
     /// Takes one in at this place, or at the end.
     pub fn insert(&mut self, place: usize, member: Member) {
-        let mut members = self.members.to_vec();
+        let mut members = self.list.to_vec();
         members.insert(place.min(members.len()), member);
         *self = members.into();
     }
 
     /// Puts right what the one at this place says of itself.
     pub fn correct(&mut self, place: usize, who: &Who) {
-        let mut members = self.members.to_vec();
+        let mut members = self.list.to_vec();
         if let Some(member) = members.get_mut(place) {
             member.who = who.clone();
         }
@@ -89,34 +105,46 @@ impl Roster {
 
     /// Takes one out.
     pub fn remove(&mut self, place: usize) -> Option<Member> {
-        let removed = self.members.get(place)?.clone();
-        let others = self.members.iter().enumerate().filter(|(at, _)| *at != place);
-        *self = others.map(|(_, member)| member.clone()).collect::<Vec<_>>().into();
+        let removed = self.list.get(place)?.clone();
+        let others = self.list.iter().enumerate().filter(|(at, _)| *at != place);
+        *self = others.map(|(_, member)| member.clone()).collect();
         Some(removed)
     }
 }
 
-impl From<Vec<Member>> for Roster {
-    fn from(members: Vec<Member>) -> Self {
-        Self { members: members.into(), text: None }
+impl<T> Default for Listed<T> {
+    fn default() -> Self {
+        Vec::new().into()
     }
 }
 
-impl Deref for Roster {
-    type Target = [Member];
-    fn deref(&self) -> &[Member] {
-        &self.members
+impl<T> From<Vec<T>> for Listed<T> {
+    fn from(list: Vec<T>) -> Self {
+        Self { list: list.into(), text: None }
     }
 }
 
-/// By the members alone.
-impl PartialEq for Roster {
+impl<T> FromIterator<T> for Listed<T> {
+    fn from_iter<I: IntoIterator<Item = T>>(items: I) -> Self {
+        items.into_iter().collect::<Vec<_>>().into()
+    }
+}
+
+impl<T> Deref for Listed<T> {
+    type Target = [T];
+    fn deref(&self) -> &[T] {
+        &self.list
+    }
+}
+
+/// By what is in the list alone.
+impl<T: PartialEq> PartialEq for Listed<T> {
     fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.members, &other.members) || self.members == other.members
+        Arc::ptr_eq(&self.list, &other.list) || self.list == other.list
     }
 }
 
-impl Eq for Roster {}
+impl<T: Eq> Eq for Listed<T> {}
 
 /// What the acting sink wants of one member: a poll that the token carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -170,7 +198,7 @@ pub struct Token {
     /// The journal of the member that collects.
     pub sink: Option<JournalId>,
     /// What the sink wants of each member.
-    pub cursors: Vec<Cursor>,
+    pub cursors: Cursors,
     /// Readings on their way to the sink.
     pub pieces: Vec<Piece>,
 }

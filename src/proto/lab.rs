@@ -1,7 +1,7 @@
 //! The lab's programs as peers: answers their requests, polls those that are listed, and passes their token on.
 //!
-//! They know a connection for one packet only: who asks closes it, and the answer comes on a new one, to a port that all
-//! of them listen on. So an answer is told by where it comes from, and by its being awaited: one for each question.
+//! They know a connection for one packet only: who asks closes it, and the answer comes on a new one, to a port that
+//! all of them listen on. So an answer is told by where it comes from, and by its being awaited: one for each question.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -172,8 +172,8 @@ impl Lab {
         }
     }
 
-    /// A link is gone; whether it was one of this machine's. One of the lab's programs that is asked closes at once, and
-    /// answers on a link of its own.
+    /// A link is gone; whether it was one of this machine's. One of the lab's programs that is asked closes at once,
+    /// and answers on a link of its own.
     pub fn link_down(&mut self, link: LinkId) -> bool {
         self.waiting.retain(|waiting| !matches!(waiting, Waiting::Request(asks, _) if *asks == link));
         self.peers.iter_mut().any(|peer| peer.link_down(link))

@@ -42,6 +42,19 @@ pub struct LinkId(pub u64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PeerIx(pub usize);
 
+/// For whom a link is opened: a peer of one of the node's machines, by that machine's number for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Far {
+    /// A peer of the machine of the role.
+    Duty(PeerIx),
+    /// A peer of a ZRE group.
+    Zre(PeerIx),
+    /// A station of Autopilot.
+    Station(PeerIx),
+    /// A node that speaks the lab's text.
+    Lab(PeerIx),
+}
+
 /// Most readings that one poll asks for or gets. At about 100 bytes each on the wire they fit a line four times over,
 /// and a commit of so many takes a few milliseconds on an SD card.
 pub const POLL_MAX_READINGS: u32 = 2_000;

@@ -261,7 +261,7 @@ impl World<'_> {
                 let is_twice = journals.windows(2).any(|pair| pair.first() == pair.last());
                 hold(Invariant::OneToken, !is_twice, || "a member is twice in a token".to_owned())?;
                 if token.sink == Some(host.disk.journal) {
-                    for cursor in &token.cursors {
+                    for cursor in token.cursors.iter() {
                         acknowledged(cursor.journal, cursor.taken)?;
                     }
                 }

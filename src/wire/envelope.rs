@@ -10,11 +10,9 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::clock::{RawClock, RawMark};
-use super::ring::{self, RawToken};
+use super::ring::{self, Known};
 use super::{WireError, pong, role, senml};
-use crate::model::{
-    Body, BootId, JournalId, Message, NodeName, Pack, PollRequest, Readings, Roster, Seq, WallTime,
-};
+use crate::model::{Body, BootId, JournalId, Message, NodeName, Pack, PollRequest, Readings, Seq, WallTime};
 
 /// The keys that a node understands, for the reply to one that it does not.
 pub const KNOWN_KEYS: &[&str] = &[
@@ -50,11 +48,11 @@ struct RawEnvelope<'a, V> {
 
 /// Reads one JSON text. `Err(Err(why))`: it is no JSON at all.
 ///
-/// `roster` has the members of the last token that came the same way.
-pub(super) fn decode(line: &[u8], roster: &mut Roster) -> Result<Message, Result<WireError, String>> {
+/// `known` is of the last token that came the same way.
+pub(super) fn decode(line: &[u8], known: &mut Known) -> Result<Message, Result<WireError, String>> {
     let text = str::from_utf8(line).map_err(|error| Err(error.to_string()))?;
     if text.starts_with('{') {
-        if let Some(message) = decode_at_once(text, roster) {
+        if let Some(message) = ring::read_as_written(text, known).or_else(|| read_readings(text)) {
             return Ok(message);
         }
         if let Ok(raw) = serde_json::from_str::<RawEnvelope<'_, &RawValue>>(text)
@@ -69,28 +67,19 @@ pub(super) fn decode(line: &[u8], roster: &mut Roster) -> Result<Message, Result
     }
 }
 
-/// What is large, READINGS and TOKEN, in one pass over its text. `None` for anything else, and for what is wrong in any
-/// way: then it is read step by step, to say what.
-fn decode_at_once(text: &str, roster: &mut Roster) -> Option<Message> {
+/// READINGS, which are large, in one pass over their text. `None` for anything else, and for what is wrong in any way:
+/// then it is read step by step, to say what.
+fn read_readings(text: &str) -> Option<Message> {
     const HEAD_MAX_BYTES: usize = 256;
     let head = text.as_bytes().get(..HEAD_MAX_BYTES).unwrap_or(text.as_bytes());
     static READINGS: LazyLock<Finder<'_>> = LazyLock::new(|| Finder::new("\"READINGS\""));
-    static TOKEN: LazyLock<Finder<'_>> = LazyLock::new(|| Finder::new("\"TOKEN\""));
-    if READINGS.find(head).is_some() {
-        let raw: RawEnvelope<'_, RawReadings> = serde_json::from_str(text).ok()?;
-        let readings = |key: &str, value: Option<RawReadings>, _: &str| match value {
-            Some(raw) if key == "READINGS" => raw.check().map(Body::Readings),
-            _ => Err(String::new()),
-        };
-        return raw.into_message(readings).ok();
-    }
-    TOKEN.find(head)?;
-    let raw: RawEnvelope<'_, RawToken<'_>> = serde_json::from_str(text).ok()?;
-    let token = |key: &str, value: Option<RawToken<'_>>, _: &str| match value {
-        Some(raw) if key == "TOKEN" => raw.check(roster).map(|token| Body::Token(Box::new(token))),
+    READINGS.find(head)?;
+    let raw: RawEnvelope<'_, RawReadings> = serde_json::from_str(text).ok()?;
+    let readings = |key: &str, value: Option<RawReadings>, _: &str| match value {
+        Some(raw) if key == "READINGS" => raw.check().map(Body::Readings),
         _ => Err(String::new()),
     };
-    raw.into_message(token).ok()
+    raw.into_message(readings).ok()
 }
 
 fn bare(body: Body) -> Message {
@@ -120,7 +109,7 @@ fn id_text(raw: &RawValue) -> String {
     serde_json::from_str::<String>(raw.get()).unwrap_or_else(|_| raw.get().to_owned())
 }
 
-fn parse_timestamp(text: &str) -> Option<WallTime> {
+pub(super) fn parse_timestamp(text: &str) -> Option<WallTime> {
     let timestamp: jiff::Timestamp = text.parse().ok()?;
     Some(WallTime::from_unix_micros(timestamp.as_microsecond()))
 }

@@ -1,13 +1,18 @@
 //! The lab's text packets: `Requesting Data`, `Post Data,rtemp:22.10,...,` and `token,...,seq:N`.
 //!
-//! A packet has no terminator: it ends where its connection is closed, or where its sender pauses. So whoever drives the
-//! decoder calls [`LabDecoder::finish`] then. Only a request is whole by itself, for its sender waits for the answer.
+//! A packet has no terminator: it ends where its connection is closed, or where its sender pauses. So whoever drives
+//! the decoder calls [`LabDecoder::finish`] then. Only a request is whole by itself, for its sender waits for the answer.
+
+use std::time::Duration;
 
 use super::{WireError, excerpt};
 use crate::model::{Body, LAB_PAIRS_MAX, LabText, LabToken, Message, lab_pairs};
 
 /// Longest packet, in bytes. The lab's programs take 1,024 at once and write less.
 pub const LAB_TEXT_MAX_BYTES: usize = 16 << 10;
+
+/// Who says nothing more for so long has said all of a packet. Longer than a segment that was lost takes to come again.
+pub const LAB_PAUSE: Duration = Duration::from_millis(500);
 
 const REQUEST: &str = "Requesting Data";
 const POST: &str = "Post Data";
@@ -23,7 +28,8 @@ pub struct LabDecoder {
 impl LabDecoder {
     /// Takes what is in `input`, up to one packet that is whole by itself, and moves `input` past it.
     ///
-    /// `None` means that all of `input` is taken. After a fatal error ([`WireError::is_fatal`]) the link must be closed.
+    /// `None` means that all of `input` is taken. After a fatal error ([`WireError::is_fatal`]) the link must be
+    /// closed.
     pub fn next(&mut self, input: &mut &[u8]) -> Option<Result<Message, WireError>> {
         loop {
             if self.partial.is_empty() {

@@ -121,12 +121,17 @@ fn a_packet_without_an_end_is_bounded() {
 
 proptest! {
     #[test]
-    fn garbage_gives_errors_and_never_more(bytes in prop::collection::vec(any::<u8>(), 0..3_000), piece in 1..200_usize) {
+    fn garbage_gives_errors_and_never_more(
+        bytes in prop::collection::vec(any::<u8>(), 0..3_000),
+        piece in 1..200_usize,
+    ) {
         decode(&bytes, piece);
     }
 
     #[test]
-    fn what_is_almost_a_packet_gives_no_more_than_it_says(text in "(Post Data|token|tok|Requesting Data)?[,:/a-z0-9.ERseq-]{0,80}") {
+    fn what_is_almost_a_packet_gives_no_more_than_it_says(
+        text in "(Post Data|token|tok|Requesting Data)?[,:/a-z0-9.ERseq-]{0,80}",
+    ) {
         decode(text.as_bytes(), 5);
     }
 

@@ -2,8 +2,9 @@
 
 use memchr::memchr2;
 
+use super::ring::Known;
 use super::{WireError, envelope, excerpt};
-use crate::model::{Message, Roster};
+use crate::model::Message;
 
 /// Longest line, in bytes. A poll's answer is made to fit it.
 pub const LINE_MAX_BYTES: usize = 1 << 20;
@@ -15,8 +16,8 @@ const KEEP_CAPACITY_BYTES: usize = 0;
 #[derive(Debug, Default)]
 pub struct LineDecoder {
     partial: Vec<u8>,
-    /// The members of the last token.
-    roster: Roster,
+    /// What the last token said.
+    known: Known,
 }
 
 impl LineDecoder {
@@ -38,10 +39,10 @@ impl LineDecoder {
                 if head.iter().all(u8::is_ascii_whitespace) {
                     continue;
                 }
-                return Some(read_line(head, &mut self.roster));
+                return Some(read_line(head, &mut self.known));
             }
             self.partial.extend_from_slice(head);
-            let message = read_line(&self.partial, &mut self.roster);
+            let message = read_line(&self.partial, &mut self.known);
             self.partial.clear();
             self.partial.shrink_to(KEEP_CAPACITY_BYTES);
             return Some(message);
@@ -71,8 +72,8 @@ impl LineDecoder {
     }
 }
 
-fn read_line(line: &[u8], roster: &mut Roster) -> Result<Message, WireError> {
-    envelope::decode(line, roster)
+fn read_line(line: &[u8], known: &mut Known) -> Result<Message, WireError> {
+    envelope::decode(line, known)
         .map_err(|error| error.unwrap_or_else(|why| WireError::NotJson { why, excerpt: excerpt(line) }))
 }
 

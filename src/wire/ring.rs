@@ -1,17 +1,21 @@
 //! The messages of a token ring as JSON. Pieces of readings stay text inside a token: only the sink reads them.
 
+mod scan;
 mod token;
 
 use std::borrow::Cow;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::envelope::{append_json, decode_readings_value, encode_readings_value};
+use super::envelope::{append_json, append_text, decode_readings_value, encode_readings_value};
 use crate::model::{
     Body, Claim, ClaimAnswer, JournalId, LifeId, MemberId, NodeName, Outcome, Piece, Readings, RingId,
     RingState, TokenAck, Who,
 };
-pub(super) use token::RawToken;
+pub(super) use scan::read_as_written;
+pub(super) use token::Known;
+use token::RawToken;
 
 /// Keys of the messages in this file.
 pub(super) const KEYS: [&str; 6] = ["TOKEN", "TOKEN_ACK", "CLAIM", "CLAIM_ANSWER", "RING", "RING_ANSWER"];
@@ -88,11 +92,45 @@ pub(super) fn key_of(body: &Body) -> Option<&'static str> {
 pub(super) fn encode_value(body: &Body, out: &mut Vec<u8>) {
     match body {
         Body::Token(token) => token::encode(token, out),
-        Body::TokenAck(ack) => append_json(out, &RawAck::from(ack)),
+        Body::TokenAck(ack) => encode_ack(ack, out),
         Body::Claim(claim) => append_json(out, &RawClaim::from(claim)),
         Body::ClaimAnswer(answer) => append_json(out, &RawAnswer::from(answer)),
         Body::RingQuery(state) | Body::RingAnswer(state) => append_json(out, &RawState::from(state)),
         _ => {}
+    }
+}
+
+fn encode_ack(ack: &TokenAck, out: &mut Vec<u8>) {
+    let (outcome, by) = match ack.outcome {
+        Outcome::Taken => ("taken", None),
+        Outcome::Seen(by) => ("seen", Some(by)),
+        Outcome::Promised(by) => ("promised", Some(by)),
+        Outcome::NotHere => ("not_here", None),
+        Outcome::Unreachable => ("unreachable", None),
+    };
+    let ring = RingText(ack.ring);
+    append_text(out, format_args!("{{\"ring\":{ring},\"seq\":{},\"outcome\":\"{outcome}\"", ack.seq));
+    if let Some(by) = by {
+        append_text(out, format_args!(",\"by\":{}", RingText(by)));
+    }
+    out.push(b'}');
+}
+
+/// A member's id as JSON.
+struct IdText(MemberId);
+
+impl fmt::Display for IdText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{{\"journal\":\"{}\",\"life\":\"{}\"}}", self.0.journal, self.0.life)
+    }
+}
+
+/// A ring's name as JSON.
+struct RingText(RingId);
+
+impl fmt::Display for RingText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{{\"epoch\":{},\"leader\":{}}}", self.0.epoch, IdText(self.0.leader))
     }
 }
 
@@ -123,14 +161,14 @@ pub(super) struct RawWho<'a> {
     sink_rank: Option<u8>,
 }
 
-#[derive(Deserialize, Serialize)]
+#[derive(Deserialize)]
 struct RawAck<'a> {
     #[serde(borrow)]
     ring: RawRing<'a>,
     seq: u64,
     #[serde(borrow)]
     outcome: Cow<'a, str>,
-    #[serde(default, skip_serializing_if = "Option::is_none", borrow)]
+    #[serde(default, borrow)]
     by: Option<RawRing<'a>>,
 }
 
@@ -231,19 +269,6 @@ impl RawAck<'_> {
             }
         };
         Ok(TokenAck { ring: self.ring.check()?, seq: count("seq", self.seq)?, outcome })
-    }
-}
-
-impl From<&TokenAck> for RawAck<'_> {
-    fn from(ack: &TokenAck) -> Self {
-        let (outcome, by) = match ack.outcome {
-            Outcome::Taken => ("taken", None),
-            Outcome::Seen(by) => ("seen", Some(by)),
-            Outcome::Promised(by) => ("promised", Some(by)),
-            Outcome::NotHere => ("not_here", None),
-            Outcome::Unreachable => ("unreachable", None),
-        };
-        Self { ring: ack.ring.into(), seq: ack.seq, outcome: outcome.into(), by: by.map(RawRing::from) }
     }
 }
 

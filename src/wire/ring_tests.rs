@@ -4,8 +4,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::model::{
-    BootId, Channel, Cursor, Instant, Member, Message, Pack, Roster, Seq, TOKEN_MAX_BYTES, TOKEN_PIECES_MAX,
-    Token, WallTime,
+    BootId, Channel, Cursor, Cursors, Instant, Member, Message, Pack, Roster, Seq, TOKEN_MAX_BYTES,
+    TOKEN_PIECES_MAX, Token, WallTime,
 };
 use crate::wire::{LINE_MAX_BYTES, LineDecoder, WireError, encode as encode_message};
 
@@ -77,13 +77,14 @@ fn token() -> Token {
         busy: 70,
         members: members(5),
         sink: Some(JournalId(0)),
-        cursors: vec![Cursor { journal: JournalId(2), after: Seq(9), taken: Seq(4), max: 100 }],
+        cursors: vec![Cursor { journal: JournalId(2), after: Seq(9), taken: Seq(4), max: 100 }].into(),
         pieces: vec![seal_piece(&readings(3, 9)), seal_piece(&readings(1, 12))],
     }
 }
 
 fn bodies() -> Vec<Body> {
-    let plain = Token { pass_on: false, sink: None, cursors: Vec::new(), pieces: Vec::new(), ..token() };
+    let plain =
+        Token { pass_on: false, sink: None, cursors: Cursors::default(), pieces: Vec::new(), ..token() };
     let by = ring(9);
     let outcomes =
         [Outcome::Taken, Outcome::Seen(by), Outcome::Promised(by), Outcome::NotHere, Outcome::Unreachable];
@@ -111,7 +112,7 @@ fn messages_round_trip() {
 }
 
 #[test]
-fn members_are_read_anew_when_they_change_and_only_then() {
+fn members_and_cursors_are_read_anew_when_they_change_and_only_then() {
     let mut decoder = LineDecoder::default();
     let mut next = |token: &Token| {
         let line = encoded(Body::Token(Box::new(token.clone())));
@@ -123,11 +124,44 @@ fn members_are_read_anew_when_they_change_and_only_then() {
     let first = next(&token());
     let mut second = next(&Token { seq: 78, ..(*first).clone() });
     assert!(std::ptr::eq(&*first.members, &*second.members), "the members were read a second time");
+    assert!(std::ptr::eq(&*first.cursors, &*second.cursors), "the cursors were read a second time");
     second.members.remove(2);
+    second.cursors.retain(|cursor| cursor.journal != JournalId(2));
     let third = next(&second);
-    assert_eq!(third.members.len(), 4);
+    assert_eq!((third.members.len(), third.cursors.len()), (4, 0));
     assert_eq!(third.members, second.members);
-    assert_eq!(next(&token()).members, token().members);
+    assert_eq!(next(&token()), Box::new(token()));
+}
+
+/// The same JSON as no node of ours would write it.
+fn written_otherwise(line: &[u8]) -> Vec<u8> {
+    let mut other = line.to_vec();
+    other.insert(1, b' ');
+    other
+}
+
+#[test]
+fn who_writes_its_json_otherwise_is_understood_as_well() {
+    for body in bodies() {
+        let line = encoded(body);
+        let other = written_otherwise(&line);
+        assert!(read_as_written(str::from_utf8(&other).unwrap().trim_end(), &mut Known::default()).is_none());
+        assert_eq!(decode_line(&other).unwrap(), decode_line(&line).unwrap());
+    }
+}
+
+#[test]
+fn tokens_and_their_acknowledgements_are_read_as_they_are_written() {
+    for body in bodies() {
+        let is_quick = match &body {
+            Body::Token(_) => true,
+            Body::TokenAck(ack) => !matches!(ack.outcome, Outcome::Seen(_) | Outcome::Promised(_)),
+            _ => false,
+        };
+        let line = encoded(body.clone());
+        let read = read_as_written(str::from_utf8(&line).unwrap().trim_end(), &mut Known::default());
+        assert_eq!(read.map(|message| message.body), is_quick.then_some(body));
+    }
 }
 
 #[test]
@@ -213,11 +247,34 @@ fn what_is_wrong_is_named() {
                \"life\":\"0000000000000001\"}},\"seq\":1,\"outcome\":\"seen\"}}\r";
     assert!(line(ack).contains("outcome"));
     let cursor = Cursor { journal: JournalId(1), after: Seq(1), taken: Seq(2), max: 0 };
-    let error = decode_line(&encoded(Body::Token(Box::new(Token { cursors: vec![cursor], ..token() }))));
+    let error =
+        decode_line(&encoded(Body::Token(Box::new(Token { cursors: vec![cursor].into(), ..token() }))));
     assert!(error.unwrap_err().to_string().contains("taken 2"));
 }
 
 proptest! {
+    #[test]
+    fn nothing_is_read_that_is_not_json(
+        which in 0usize..12, at in any::<usize>(), byte in any::<u8>(), is_inserted in any::<bool>(),
+        primed in any::<bool>(),
+    ) {
+        let line = encoded(bodies().swap_remove(which));
+        let mut broken = line.clone();
+        let at = 1 + at % (line.len() - 3);
+        if is_inserted {
+            broken.insert(at, byte);
+        } else {
+            broken[at] = byte;
+        }
+        let mut decoder = LineDecoder::default();
+        if primed {
+            prop_assert!(decoder.next(&mut line.as_slice()).is_some());
+        }
+        let quick = decoder.next(&mut broken.as_slice()).and_then(Result::ok);
+        let slow = LineDecoder::default().next(&mut written_otherwise(&broken).as_slice()).and_then(Result::ok);
+        prop_assert_eq!(quick, slow);
+    }
+
     #[test]
     fn broken_messages_never_panic(
         which in 0usize..12, at in any::<usize>(), byte in any::<u8>(), cut in any::<usize>(),

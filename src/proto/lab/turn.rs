@@ -111,7 +111,8 @@ impl Turn {
 
     pub(super) fn status(&self) -> Json {
         let held = !matches!(self.state, State::Away);
-        json!({ "next": self.ring.next, "hosts": self.ring.hosts, "held": held, "passed": self.passed, "made": self.made })
+        let LabRing { next, hosts, .. } = &self.ring;
+        json!({ "next": next, "hosts": hosts, "held": held, "passed": self.passed, "made": self.made })
     }
 
     fn lost_at(&self) -> Instant {

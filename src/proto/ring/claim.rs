@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::{Defect, Promise, Ring, RingReport, State};
-use crate::model::{Body, Claim, ClaimAnswer, Instant, Member, Now, RingId, Token, Who};
+use crate::model::{Body, Claim, ClaimAnswer, Cursors, Instant, Member, Now, RingId, Token, Who};
 use crate::proto::{LinkId, PeerIx};
 
 /// A claim waits so long for its answers.
@@ -147,7 +147,7 @@ impl Ring {
             busy: 1,
             members: members.into(),
             sink: None,
-            cursors: Vec::new(),
+            cursors: Cursors::default(),
             pieces: Vec::new(),
         };
         self.visit(now, Box::new(token));

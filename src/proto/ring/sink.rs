@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::{Ring, RingConfig, RingOutput, RingReport};
-use crate::model::{Cursor, Instant, JournalId, NodeName, Now, RoundRecord, Seq, Token};
+use crate::model::{Cursor, Cursors, Instant, JournalId, NodeName, Now, RoundRecord, Seq, Token};
 use crate::proto::POLL_MAX_READINGS;
 use crate::proto::defect::Defect;
 use crate::proto::journals::Journals;
@@ -126,7 +126,11 @@ impl Ring {
             let max = if room < POLL_MAX_READINGS { 0 } else { room };
             Cursor { journal, after: place.received, taken, max }
         };
-        token.cursors = others.filter(|journal| *journal != self.who.id.journal).map(cursor).collect();
+        let cursors: Cursors = others.filter(|journal| *journal != self.who.id.journal).map(cursor).collect();
+        // Those that stay are passed on as the text that came.
+        if cursors != token.cursors {
+            token.cursors = cursors;
+        }
         self.collector.asked = token.cursors.iter().map(|cursor| cursor.journal).collect();
         self.end_round(now, token);
         self.see_members(now.mono, token);

@@ -1,18 +1,18 @@
 //! The token as JSON. It is what a ring sends most, so members and cursors are words in a string each, which are soon
-//! passed over and soon read; and members that are as they were the last time are not read again.
+//! passed over and soon read; and those that are as they were the last time are not read again.
 
 use std::borrow::Cow;
 use std::fmt::Write;
 use std::sync::Arc;
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use super::super::envelope::{append_json, append_text};
-use super::{RawId, RawRing, count, journal};
+use super::{IdText, RawId, RawRing, RingText, count, journal};
 use crate::model::{
-    Cursor, Member, MemberId, NodeName, Piece, RING_MEMBERS_MAX, Roster, Seq, TOKEN_MAX_BYTES,
-    TOKEN_PIECES_MAX, Token, Who,
+    Cursor, Cursors, JournalId, Listed, Member, MemberId, NodeName, Piece, RING_MEMBERS_MAX, Roster, Seq,
+    TOKEN_MAX_BYTES, TOKEN_PIECES_MAX, Token, Who,
 };
 
 /// Longest address: a DNS name, a colon and a port.
@@ -20,47 +20,69 @@ const ADDRESS_MAX_BYTES: usize = 260;
 /// Stands for a word that is not there.
 const NONE: &str = "-";
 
-#[derive(Deserialize)]
-struct RawPiece<'a> {
-    journal: Cow<'a, str>,
-    after: u64,
-    through: u64,
-    #[serde(borrow)]
-    readings: &'a RawValue,
+/// What the last token on a link said that hardly ever changes.
+#[derive(Debug, Default)]
+pub(in crate::wire) struct Known {
+    pub(super) members: Roster,
+    pub(super) cursors: Cursors,
 }
 
 #[derive(Deserialize)]
-pub(in crate::wire) struct RawToken<'a> {
+pub(super) struct RawPiece<'a> {
+    pub(super) journal: Cow<'a, str>,
+    pub(super) after: u64,
+    pub(super) through: u64,
+    /// JSON text, as all that is text here without being read.
+    #[serde(borrow, deserialize_with = "text")]
+    pub(super) readings: &'a str,
+}
+
+#[derive(Deserialize)]
+pub(super) struct RawToken<'a> {
     #[serde(borrow)]
-    ring: RawRing<'a>,
-    seq: u64,
+    pub(super) ring: RawRing<'a>,
+    pub(super) seq: u64,
     #[serde(borrow)]
-    to: RawId<'a>,
+    pub(super) to: RawId<'a>,
     #[serde(default)]
-    pass_on: bool,
-    busy: u64,
-    #[serde(borrow)]
-    members: &'a RawValue,
+    pub(super) pass_on: bool,
+    pub(super) busy: u64,
+    #[serde(borrow, deserialize_with = "text")]
+    pub(super) members: &'a str,
     #[serde(default, borrow)]
-    sink: Option<Cow<'a, str>>,
+    pub(super) sink: Option<Cow<'a, str>>,
+    #[serde(default = "no_items", borrow, deserialize_with = "text")]
+    pub(super) cursors: &'a str,
     #[serde(default, borrow)]
-    cursors: Vec<Cow<'a, str>>,
-    #[serde(default, borrow)]
-    pieces: Vec<RawPiece<'a>>,
+    pub(super) pieces: Vec<RawPiece<'a>>,
+}
+
+/// The text of a JSON value.
+fn text<'a, D: Deserializer<'a>>(deserializer: D) -> Result<&'a str, D::Error> {
+    <&RawValue>::deserialize(deserializer).map(RawValue::get)
+}
+
+/// Where a list may be left out.
+pub(super) const NO_ITEMS: &str = "[]";
+
+fn no_items() -> &'static str {
+    NO_ITEMS
 }
 
 impl RawToken<'_> {
     /// Without anything that came before.
     pub(super) fn check_anew(self) -> Result<Token, String> {
-        self.check(&mut Roster::default())
+        self.check(&mut Known::default())
     }
 
-    /// `known` are the members that came last on this link, and then those that came now.
-    pub(in crate::wire) fn check(self, known: &mut Roster) -> Result<Token, String> {
-        if known.text() != Some(self.members.get()) {
-            *known = roster(self.members.get())?;
+    /// `known` is what came last on this link, and then what came now.
+    pub(super) fn check(self, known: &mut Known) -> Result<Token, String> {
+        if known.members.text() != Some(self.members) {
+            known.members = listed("members", self.members, member)?;
         }
-        let cursors = bounded("cursors", self.cursors, RING_MEMBERS_MAX)?;
+        if known.cursors.text() != Some(self.cursors) {
+            known.cursors = listed("cursors", self.cursors, cursor)?;
+        }
         let pieces = bounded("pieces", self.pieces, TOKEN_PIECES_MAX)?;
         let token = Token {
             ring: self.ring.check()?,
@@ -68,9 +90,9 @@ impl RawToken<'_> {
             to: self.to.check()?,
             pass_on: self.pass_on,
             busy: count("busy", self.busy)?,
-            members: known.clone(),
+            members: known.members.clone(),
             sink: self.sink.as_deref().map(journal).transpose()?,
-            cursors: cursors.iter().map(|words| cursor(words)).collect::<Result<_, _>>()?,
+            cursors: known.cursors.clone(),
             pieces: pieces.into_iter().map(RawPiece::check).collect::<Result<_, _>>()?,
         };
         if token.bytes() > TOKEN_MAX_BYTES {
@@ -80,12 +102,15 @@ impl RawToken<'_> {
     }
 }
 
+/// What else a token's line has than its lists, at most.
+const REST_BYTES: usize = 512;
+
 /// Appends the value of TOKEN.
 pub(super) fn encode(token: &Token, out: &mut Vec<u8>) {
-    out.extend_from_slice(b"{\"ring\":");
-    append_json(out, &RawRing::from(token.ring));
-    append_text(out, format_args!(",\"seq\":{},\"to\":", token.seq));
-    append_json(out, &RawId::from(token.to));
+    let text = |list: Option<&str>| list.map_or(0, str::len);
+    out.reserve(REST_BYTES + text(token.members.text()) + text(token.cursors.text()) + token.bytes());
+    let (ring, to) = (RingText(token.ring), IdText(token.to));
+    append_text(out, format_args!("{{\"ring\":{ring},\"seq\":{},\"to\":{to}", token.seq));
     if token.pass_on {
         out.extend_from_slice(b",\"pass_on\":true");
     }
@@ -97,12 +122,14 @@ pub(super) fn encode(token: &Token, out: &mut Vec<u8>) {
     if let Some(sink) = token.sink {
         append_text(out, format_args!(",\"sink\":\"{sink}\""));
     }
-    let mut lead = ",\"cursors\":[";
-    for Cursor { journal, after, taken, max } in &token.cursors {
-        append_text(out, format_args!("{lead}\"{journal} {after} {taken} {max}\""));
-        lead = ",";
+    match token.cursors.text() {
+        _ if token.cursors.is_empty() => {}
+        Some(text) => append_text(out, format_args!(",\"cursors\":{text}")),
+        None => {
+            out.extend_from_slice(b",\"cursors\":");
+            append_json(out, &token.cursors.iter().map(cursor_words).collect::<Vec<_>>());
+        }
     }
-    out.extend_from_slice(if token.cursors.is_empty() { b"" } else { b"]" });
     let mut lead = ",\"pieces\":[";
     for Piece { journal, after, through, text } in &token.pieces {
         append_text(
@@ -119,12 +146,12 @@ pub(super) fn encode(token: &Token, out: &mut Vec<u8>) {
     out.extend_from_slice(if token.pieces.is_empty() { b"}" } else { b"]}" });
 }
 
-fn roster(text: &str) -> Result<Roster, String> {
-    let members: Vec<Cow<'_, str>> =
-        serde_json::from_str(text).map_err(|error| format!("members: {error}"))?;
-    let members = bounded("members", members, RING_MEMBERS_MAX)?;
-    let members = members.iter().map(|words| member(words)).collect::<Result<_, _>>()?;
-    Ok(Roster::read(members, text))
+/// A list of strings, each read by `item`.
+fn listed<T>(name: &str, text: &str, item: impl Fn(&str) -> Result<T, String>) -> Result<Listed<T>, String> {
+    let items: Vec<Cow<'_, str>> = serde_json::from_str(text).map_err(|error| format!("{name}: {error}"))?;
+    let items = bounded(name, items, RING_MEMBERS_MAX)?;
+    let items = items.iter().map(|words| item(words)).collect::<Result<_, _>>()?;
+    Ok(Listed::read(items, text))
 }
 
 /// `node journal life address joined sink_rank`
@@ -164,17 +191,24 @@ fn member_words(member: &Member) -> String {
 fn cursor(words: &str) -> Result<Cursor, String> {
     let wrong = |why: String| format!("cursor {words:?}: {why}");
     let [journal_word, after, taken, max] = split(words).map_err(wrong)?;
-    let after = number("after", after).and_then(|after| count("after", after)).map_err(wrong)?;
+    let journal = journal(journal_word).map_err(wrong)?;
+    let after = number("after", after).map_err(wrong)?;
     let taken = number("taken", taken).map_err(wrong)?;
+    let max = max.parse().map_err(|error| wrong(format!("max: {error}")))?;
+    check_cursor(journal, after, taken, max).map_err(wrong)
+}
+
+pub(super) fn check_cursor(journal: JournalId, after: u64, taken: u64, max: u32) -> Result<Cursor, String> {
+    let after = count("after", after)?;
     if taken > after {
-        return Err(wrong(format!("taken {taken} is more than after {after}")));
+        return Err(format!("taken {taken} is more than after {after}"));
     }
-    Ok(Cursor {
-        journal: journal(journal_word).map_err(wrong)?,
-        after: Seq(after),
-        taken: Seq(taken),
-        max: max.parse().map_err(|error| wrong(format!("max: {error}")))?,
-    })
+    Ok(Cursor { journal, after: Seq(after), taken: Seq(taken), max })
+}
+
+fn cursor_words(cursor: &Cursor) -> String {
+    let Cursor { journal, after, taken, max } = cursor;
+    format!("{journal} {after} {taken} {max}")
 }
 
 fn split<const COUNT: usize>(words: &str) -> Result<[&str; COUNT], String> {
@@ -202,7 +236,7 @@ impl RawPiece<'_> {
             journal: journal(&self.journal)?,
             after: Seq(self.after),
             through: Seq(count("through", self.through)?),
-            text: Arc::from(self.readings.get()),
+            text: Arc::from(self.readings),
         })
     }
 }

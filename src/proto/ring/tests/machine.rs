@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::model::{Claim, ClaimAnswer, Cursor, Member, RingState, TOKEN_MAX_BYTES};
+use crate::model::{Claim, ClaimAnswer, Cursor, Cursors, Member, RingState, TOKEN_MAX_BYTES};
 use crate::proto::contract::for_seeds;
 
 const PEERS: usize = 4;
@@ -52,7 +52,7 @@ fn token(ring: &Ring, epoch: u64, seq: u64) -> Token {
         busy: seq,
         members: vec![member(0, ring.who.clone()), member(1, far(1))].into(),
         sink: None,
-        cursors: Vec::new(),
+        cursors: Cursors::default(),
         pieces: Vec::new(),
     }
 }
@@ -237,12 +237,13 @@ fn random_token(rng: &mut fastrand::Rng, ring: &Ring) -> Token {
         _ => {}
     }
     token.sink = [None, Some(JournalId(rng.u64(0..5)))][rng.usize(0..2)];
-    token.cursors.push(Cursor {
+    let cursor = Cursor {
         journal: JournalId(rng.u64(1..3)),
         after: Seq(rng.u64(0..60)),
         taken: Seq(0),
         max: rng.u32(..),
-    });
+    };
+    token.cursors = vec![cursor].into();
     for _ in 0..rng.usize(0..4) {
         let after = rng.u64(..100);
         token.pieces.push(Piece {
