@@ -19,6 +19,7 @@ pub(crate) mod contract;
 pub(crate) mod defect;
 pub mod foreign;
 mod journals;
+mod lab;
 mod peer;
 mod primary;
 mod ring;
@@ -28,6 +29,7 @@ mod zre;
 
 pub use backoff::Backoff;
 pub use clock::OwnClock;
+pub use lab::{Lab, LabConfig, LabOutput, LabReport, LabRing, LabSource};
 pub use primary::{PollOrder, Primary, PrimaryConfig, PrimaryOutput, PrimaryReport};
 pub use ring::{Ring, RingConfig, RingOutput, RingReport};
 pub use secondary::{Secondary, SecondaryOutput};
