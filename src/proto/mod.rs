@@ -28,7 +28,7 @@ mod standby;
 pub use backoff::Backoff;
 pub use clock::OwnClock;
 pub use primary::{PollOrder, Primary, PrimaryConfig, PrimaryOutput, PrimaryReport};
-pub use ring::{Ring, RingConfig, RingOutput, RingReport};
+pub use ring::{Ring, RingConfig, RingOutput, RingPart, RingReport};
 pub use secondary::{Secondary, SecondaryOutput};
 pub use standby::{Standby, StandbyConfig, StandbyOutput, StandbyReport};
 
