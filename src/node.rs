@@ -271,6 +271,7 @@ impl Node {
                 }
             },
             Body::Foreign(json) => self.foreign(now, link, json),
+            Body::Lab(_) => {}
         }
     }
 

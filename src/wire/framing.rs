@@ -1,10 +1,12 @@
 //! The framing of one link: named for a link that is opened, told by the first bytes for one that is accepted. Above it
 //! there are only messages; an answer goes back in the framing of its link.
 
+use std::time::Duration;
+
 use super::jsocket::{self, JsocketDecoder};
 use super::ring::Known;
 use super::told::{Told, told};
-use super::{LineDecoder, WireError, envelope, excerpt, json};
+use super::{LAB_PAUSE, LabDecoder, LineDecoder, WireError, encode_lab, envelope, excerpt, json};
 use crate::model::{Access, Body, Command, FramingName, Framings, Message, RoleOrder, WallTime};
 
 /// Names a framing.
@@ -99,6 +101,7 @@ enum State {
     },
     Line(LineDecoder),
     Jsocket(JsocketDialect, JsocketDecoder),
+    Lab(LabDecoder),
     /// Nothing more is taken.
     Refused(Dialect),
 }
@@ -193,7 +196,13 @@ impl Framing {
     pub fn encode(&mut self, message: &Message, sent: WallTime, out: &mut Vec<u8>) {
         match self.dialect() {
             Some(Dialect::Jsocket(dialect)) => jsocket::encode(dialect, message, sent, out),
-            Some(Dialect::Line | Dialect::Zmtp | Dialect::Lab) | None => envelope::encode(message, sent, out),
+            Some(Dialect::Lab) => {
+                // The lab's programs have no word for anything else, such as an error: to them the link is closed.
+                if let Body::Lab(text) = &message.body {
+                    encode_lab(text, out);
+                }
+            }
+            Some(Dialect::Line | Dialect::Zmtp) | None => envelope::encode(message, sent, out),
         }
     }
 
@@ -203,6 +212,7 @@ impl Framing {
         match &mut self.state {
             State::Line(_)
             | State::Jsocket(..)
+            | State::Lab(_)
             | State::Unknown(_)
             | State::Refused(_)
             | State::Told { .. } => {}
@@ -214,10 +224,28 @@ impl Framing {
         match &self.state {
             State::Line(decoder) => decoder.is_partial(),
             State::Jsocket(_, decoder) => decoder.is_partial(),
+            State::Lab(decoder) => decoder.is_partial(),
             // White space alone is nobody's message.
             State::Unknown(first) => !first.iter().all(u8::is_ascii_whitespace),
             State::Told { .. } => true,
             State::Refused(_) => false,
+        }
+    }
+
+    /// How long its sender has to pause for a message that has begun to be whole, where that is how messages end.
+    pub fn pause(&self) -> Option<Duration> {
+        match &self.state {
+            State::Lab(decoder) if decoder.is_partial() => Some(LAB_PAUSE),
+            _ => None,
+        }
+    }
+
+    /// The other end has closed, or paused for as long as [`Framing::pause`] says: what this makes of a message that
+    /// had begun. `None` where no message ends so.
+    pub fn finish(&mut self) -> Option<Result<Message, WireError>> {
+        match &mut self.state {
+            State::Lab(decoder) => decoder.finish(),
+            _ => None,
         }
     }
 
@@ -226,6 +254,7 @@ impl Framing {
         match &self.state {
             State::Line(decoder) => decoder.held_bytes(),
             State::Jsocket(_, decoder) => decoder.held_bytes(),
+            State::Lab(decoder) => decoder.held_bytes(),
             State::Unknown(first) => first.capacity(),
             State::Told { first, .. } => first.capacity(),
             State::Refused(_) => 0,
@@ -243,7 +272,8 @@ impl State {
         match dialect {
             Dialect::Line => State::Line(LineDecoder::of(contents)),
             Dialect::Jsocket(jsocket) => State::Jsocket(jsocket, JsocketDecoder::new(jsocket, contents)),
-            Dialect::Zmtp | Dialect::Lab => State::Refused(dialect),
+            Dialect::Lab => State::Lab(LabDecoder::default()),
+            Dialect::Zmtp => State::Refused(dialect),
         }
     }
 
@@ -251,6 +281,7 @@ impl State {
         match self {
             State::Line(decoder) => decoder.next(input),
             State::Jsocket(_, decoder) => decoder.next(input),
+            State::Lab(decoder) => decoder.next(input),
             State::Unknown(_) | State::Told { .. } | State::Refused(_) => {
                 *input = &[];
                 None
@@ -264,6 +295,7 @@ impl State {
             State::Told { then, .. } => then.dialect(),
             State::Line(_) => Some(Dialect::Line),
             State::Jsocket(dialect, _) => Some(Dialect::Jsocket(*dialect)),
+            State::Lab(_) => Some(Dialect::Lab),
             State::Refused(dialect) => Some(*dialect),
         }
     }
