@@ -24,6 +24,7 @@ mod primary;
 mod ring;
 mod secondary;
 mod standby;
+mod station;
 
 pub use backoff::Backoff;
 pub use clock::OwnClock;
@@ -31,6 +32,10 @@ pub use primary::{PollOrder, Primary, PrimaryConfig, PrimaryOutput, PrimaryRepor
 pub use ring::{Ring, RingConfig, RingOutput, RingReport};
 pub use secondary::{Secondary, SecondaryOutput};
 pub use standby::{Standby, StandbyConfig, StandbyOutput, StandbyReport};
+pub use station::{
+    AboveConfig, STATION_KEYS, Station, StationAsker, StationConfig, StationOrder, StationOutput,
+    StationReport, StreamConfig,
+};
 
 /// One connection, by the driver's number for it; never used again for another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
