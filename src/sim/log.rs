@@ -27,6 +27,8 @@ pub(super) fn key(body: &Body) -> &'static str {
         Body::RoleAnswer(_) => "ROLE_ANSWER",
         Body::Error { .. } => "ERROR",
         Body::Unknown { .. } => "UNKNOWN",
+        Body::Introduced { .. } => "INTRODUCED",
+        Body::Station(_) => "STATION",
         Body::Foreign(_) => "FOREIGN",
         Body::Lab(_) => "LAB",
     }
