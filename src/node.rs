@@ -265,6 +265,7 @@ impl Node {
                     self.outputs.push_back(error);
                 }
             },
+            Body::Introduced { .. } | Body::Zre(_) => {}
             Body::Foreign(json) => self.foreign(now, link, json),
         }
     }

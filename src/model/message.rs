@@ -4,7 +4,7 @@ use serde_json::Value as Json;
 
 use super::{
     BootId, Claim, ClaimAnswer, ClockMark, ClockSample, JournalId, NodeName, Pack, RingState, RoleAnswer,
-    RoleOrder, Seq, SinkPlace, Token, TokenAck, WallTime,
+    RoleOrder, Seq, SinkPlace, Token, TokenAck, WallTime, ZreMessage,
 };
 
 /// One envelope on a link.
@@ -65,6 +65,15 @@ pub enum Body {
         /// The key as sent.
         key: String,
     },
+    /// Who the other end of a link of ZMTP says that it is: once, before anything else.
+    Introduced {
+        /// Its type of socket: `DEALER`, `ROUTER`, ...
+        socket_type: String,
+        /// Its identity; empty when it has none.
+        identity: Vec<u8>,
+    },
+    /// A message between peers of ZRE.
+    Zre(ZreMessage),
     /// Any JSON value that is no envelope: what `\r`-JSON scripts send.
     Foreign(Json),
 }

@@ -26,6 +26,8 @@ pub(super) fn key(body: &Body) -> &'static str {
         Body::RoleAnswer(_) => "ROLE_ANSWER",
         Body::Error { .. } => "ERROR",
         Body::Unknown { .. } => "UNKNOWN",
+        Body::Introduced { .. } => "INTRODUCED",
+        Body::Zre(message) => message.body.name(),
         Body::Foreign(_) => "FOREIGN",
     }
 }

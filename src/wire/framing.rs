@@ -4,6 +4,7 @@
 use super::jsocket::{self, JsocketDecoder};
 use super::ring::Known;
 use super::told::{Told, told};
+use super::zmtp_link::ZmtpLink;
 use super::{LineDecoder, WireError, envelope, excerpt, json};
 use crate::model::{Access, Body, Command, FramingName, Framings, Message, RoleOrder, WallTime};
 
@@ -99,6 +100,7 @@ enum State {
     },
     Line(LineDecoder),
     Jsocket(JsocketDialect, JsocketDecoder),
+    Zmtp(Box<ZmtpLink>),
     /// Nothing more is taken.
     Refused(Dialect),
 }
@@ -118,6 +120,13 @@ impl Framing {
     pub fn speaking(dialect: Dialect) -> Self {
         let contents = Contents::Envelopes;
         Self { state: State::speaking(dialect, contents), access: None, contents }
+    }
+
+    /// For a link of ZMTP that this side opens, as a DEALER of this identity.
+    pub fn dealer(identity: &[u8]) -> Self {
+        let contents = Contents::Envelopes;
+        let state = State::Zmtp(Box::new(ZmtpLink::opened(identity, contents)));
+        Self { state, access: None, contents }
     }
 
     /// The same for a client that takes any JSON for an answer: it comes as [`Body::Foreign`].
@@ -167,16 +176,17 @@ impl Framing {
                 false => State::Told { first, read: 0, then: Box::new(then) },
             };
         }
+        let open = self.access.map(|access| access.open);
         if let State::Told { first, read, then } = &mut self.state {
             let mut rest = first.get(*read..).unwrap_or_default();
-            let message = then.next(&mut rest);
+            let message = then.next(&mut rest, open);
             *read = first.len() - rest.len();
             if message.is_some() {
                 return message;
             }
             self.state = std::mem::replace(&mut **then, State::Unknown(Vec::new()));
         }
-        self.state.next(input)
+        self.state.next(input, open)
     }
 
     /// Refuses a command that is not allowed over other framings than line JSON.
@@ -191,6 +201,9 @@ impl Framing {
 
     /// Appends a message in the link's framing; in line JSON where that is not told yet. `sent` is its time stamp.
     pub fn encode(&mut self, message: &Message, sent: WallTime, out: &mut Vec<u8>) {
+        if let Some(link) = self.state.zmtp() {
+            return link.encode(message, sent, out);
+        }
         match self.dialect() {
             Some(Dialect::Jsocket(dialect)) => jsocket::encode(dialect, message, sent, out),
             Some(Dialect::Line | Dialect::Zmtp | Dialect::Lab) | None => envelope::encode(message, sent, out),
@@ -199,13 +212,9 @@ impl Framing {
 
     /// Appends what the framing itself has to say now, unasked or in answer to the framing of the other end. To be
     /// called when the link stands, and after what was received is taken.
-    pub fn greeting(&mut self, _out: &mut Vec<u8>) {
-        match &mut self.state {
-            State::Line(_)
-            | State::Jsocket(..)
-            | State::Unknown(_)
-            | State::Refused(_)
-            | State::Told { .. } => {}
+    pub fn greeting(&mut self, out: &mut Vec<u8>) {
+        if let Some(link) = self.state.zmtp() {
+            link.greeting(out);
         }
     }
 
@@ -214,6 +223,7 @@ impl Framing {
         match &self.state {
             State::Line(decoder) => decoder.is_partial(),
             State::Jsocket(_, decoder) => decoder.is_partial(),
+            State::Zmtp(link) => link.is_partial(),
             // White space alone is nobody's message.
             State::Unknown(first) => !first.iter().all(u8::is_ascii_whitespace),
             State::Told { .. } => true,
@@ -226,6 +236,7 @@ impl Framing {
         match &self.state {
             State::Line(decoder) => decoder.held_bytes(),
             State::Jsocket(_, decoder) => decoder.held_bytes(),
+            State::Zmtp(link) => link.held_bytes(),
             State::Unknown(first) => first.capacity(),
             State::Told { first, .. } => first.capacity(),
             State::Refused(_) => 0,
@@ -243,18 +254,28 @@ impl State {
         match dialect {
             Dialect::Line => State::Line(LineDecoder::of(contents)),
             Dialect::Jsocket(jsocket) => State::Jsocket(jsocket, JsocketDecoder::new(jsocket, contents)),
-            Dialect::Zmtp | Dialect::Lab => State::Refused(dialect),
+            Dialect::Zmtp => State::Zmtp(Box::new(ZmtpLink::accepted(contents))),
+            Dialect::Lab => State::Refused(dialect),
         }
     }
 
-    fn next(&mut self, input: &mut &[u8]) -> Option<Result<Message, WireError>> {
+    fn next(&mut self, input: &mut &[u8], open: Option<Framings>) -> Option<Result<Message, WireError>> {
         match self {
             State::Line(decoder) => decoder.next(input),
             State::Jsocket(_, decoder) => decoder.next(input),
+            State::Zmtp(link) => link.next(input, open),
             State::Unknown(_) | State::Told { .. } | State::Refused(_) => {
                 *input = &[];
                 None
             }
+        }
+    }
+
+    fn zmtp(&mut self) -> Option<&mut ZmtpLink> {
+        match self {
+            State::Zmtp(link) => Some(link),
+            State::Told { then, .. } => then.zmtp(),
+            _ => None,
         }
     }
 
@@ -264,6 +285,7 @@ impl State {
             State::Told { then, .. } => then.dialect(),
             State::Line(_) => Some(Dialect::Line),
             State::Jsocket(dialect, _) => Some(Dialect::Jsocket(*dialect)),
+            State::Zmtp(_) => Some(Dialect::Zmtp),
             State::Refused(dialect) => Some(*dialect),
         }
     }
