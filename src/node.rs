@@ -273,6 +273,7 @@ impl Node {
                 self.outputs.push_back(error);
             }
             Body::Foreign(json) => self.foreign(now, link, json),
+            Body::Lab(_) => {}
         }
     }
 

@@ -29,6 +29,7 @@ pub(super) fn key(body: &Body) -> &'static str {
         Body::Introduced { .. } => "INTRODUCED",
         Body::Station(_) => "STATION",
         Body::Foreign(_) => "FOREIGN",
+        Body::Lab(_) => "LAB",
     }
 }
 

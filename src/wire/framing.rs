@@ -1,11 +1,13 @@
 //! The framing of one link: named for a link that is opened, told by the first bytes for one that is accepted. Above it
 //! there are only messages; an answer goes back in the framing of its link.
 
+use std::time::Duration;
+
 use super::jsocket::{self, JsocketDecoder};
 use super::ring::Known;
 use super::told::{Told, told};
 use super::zmtp_link::{self, ZmtpLink};
-use super::{LineDecoder, WireError, envelope, excerpt, json};
+use super::{LAB_PAUSE, LabDecoder, LineDecoder, WireError, encode_lab, envelope, excerpt, json};
 use crate::model::{Access, Body, Command, FramingName, Framings, Message, RoleOrder, WallTime};
 
 /// Names a framing.
@@ -101,6 +103,7 @@ enum State {
     Line(LineDecoder),
     Jsocket(JsocketDialect, JsocketDecoder),
     Zmtp(Box<ZmtpLink>),
+    Lab(LabDecoder),
     /// Nothing more is taken.
     Refused(Dialect),
 }
@@ -219,7 +222,13 @@ impl Framing {
         match self.dialect() {
             Some(Dialect::Jsocket(dialect)) => jsocket::encode(dialect, message, sent, out),
             Some(Dialect::Zmtp) => zmtp_link::encode(message, sent, out),
-            Some(Dialect::Line | Dialect::Lab) | None => envelope::encode(message, sent, out),
+            Some(Dialect::Lab) => {
+                // The lab's programs have no word for anything else, such as an error: to them the link is closed.
+                if let Body::Lab(text) = &message.body {
+                    encode_lab(text, out);
+                }
+            }
+            Some(Dialect::Line) | None => envelope::encode(message, sent, out),
         }
     }
 
@@ -235,6 +244,7 @@ impl Framing {
             }
             State::Line(_)
             | State::Jsocket(..)
+            | State::Lab(_)
             | State::Unknown(..)
             | State::Refused(_)
             | State::Told { .. } => {}
@@ -247,10 +257,28 @@ impl Framing {
             State::Line(decoder) => decoder.is_partial(),
             State::Jsocket(_, decoder) => decoder.is_partial(),
             State::Zmtp(link) => link.is_partial(),
+            State::Lab(decoder) => decoder.is_partial(),
             // White space alone is nobody's message.
             State::Unknown(first, _) => !first.iter().all(u8::is_ascii_whitespace),
             State::Told { .. } => true,
             State::Refused(_) => false,
+        }
+    }
+
+    /// How long its sender has to pause for a message that has begun to be whole, where that is how messages end.
+    pub fn pause(&self) -> Option<Duration> {
+        match &self.state {
+            State::Lab(decoder) if decoder.is_partial() => Some(LAB_PAUSE),
+            _ => None,
+        }
+    }
+
+    /// The other end has closed, or paused for as long as [`Framing::pause`] says: what this makes of a message that
+    /// had begun. `None` where no message ends so.
+    pub fn finish(&mut self) -> Option<Result<Message, WireError>> {
+        match &mut self.state {
+            State::Lab(decoder) => decoder.finish(),
+            _ => None,
         }
     }
 
@@ -260,6 +288,7 @@ impl Framing {
             State::Line(decoder) => decoder.held_bytes(),
             State::Jsocket(_, decoder) => decoder.held_bytes(),
             State::Zmtp(link) => link.held_bytes(),
+            State::Lab(decoder) => decoder.held_bytes(),
             State::Unknown(first, identity) => first.capacity() + identity.capacity(),
             State::Told { first, .. } => first.capacity(),
             State::Refused(_) => 0,
@@ -279,7 +308,7 @@ impl State {
             Dialect::Line => State::Line(LineDecoder::of(contents)),
             Dialect::Jsocket(jsocket) => State::Jsocket(jsocket, JsocketDecoder::new(jsocket, contents)),
             Dialect::Zmtp => State::Zmtp(Box::new(ZmtpLink::new(end, contents, open))),
-            Dialect::Lab => State::Refused(dialect),
+            Dialect::Lab => State::Lab(LabDecoder::default()),
         }
     }
 
@@ -288,6 +317,7 @@ impl State {
             State::Line(decoder) => decoder.next(input),
             State::Jsocket(_, decoder) => decoder.next(input),
             State::Zmtp(link) => link.next(input),
+            State::Lab(decoder) => decoder.next(input),
             State::Unknown(..) | State::Told { .. } | State::Refused(_) => {
                 *input = &[];
                 None
@@ -302,6 +332,7 @@ impl State {
             State::Line(_) => Some(Dialect::Line),
             State::Jsocket(dialect, _) => Some(Dialect::Jsocket(*dialect)),
             State::Zmtp(_) => Some(Dialect::Zmtp),
+            State::Lab(_) => Some(Dialect::Lab),
             State::Refused(dialect) => Some(*dialect),
         }
     }

@@ -8,6 +8,7 @@ mod envelope;
 mod framing;
 mod jsocket;
 mod json;
+mod lab;
 mod line;
 mod pong;
 mod ring;
@@ -17,9 +18,11 @@ mod station;
 mod told;
 pub mod zmtp;
 mod zmtp_link;
+pub mod zre;
 
 pub use envelope::{KNOWN_KEYS, encode};
 pub use framing::{Contents, Dialect, Framing, JsocketDialect};
+pub use lab::{LAB_PAUSE, LAB_TEXT_MAX_BYTES, LabDecoder, encode_lab};
 pub use line::{LINE_MAX_BYTES, LineDecoder};
 pub use ring::{open_piece, seal_piece};
 pub use role::{decode_role, encode_role};
@@ -44,6 +47,14 @@ pub enum WireError {
         /// The beginning of the message, made printable.
         excerpt: String,
     },
+    /// A text packet that is none of the lab's.
+    #[error("no text packet of the lab ({why}): {excerpt}")]
+    NotLab {
+        /// What would be one.
+        why: String,
+        /// The beginning of the packet, made printable.
+        excerpt: String,
+    },
     /// JSON with a known key whose value does not fit it.
     #[error("{key}: {why}")]
     BadValue {
@@ -52,6 +63,12 @@ pub enum WireError {
         /// The message's id, so that the reply can name it.
         id: String,
         /// What does not fit.
+        why: String,
+    },
+    /// Frames of a peer of ZRE that are no message of it.
+    #[error("ZRE: {why}")]
+    NotZre {
+        /// What is wrong.
         why: String,
     },
     /// Bytes of a jsocket peer where its message has to begin, and does not. The link cannot go on.
