@@ -265,8 +265,15 @@ impl Node {
                     self.outputs.push_back(error);
                 }
             },
+            // Its messages say all that this node needs to know.
             Body::Introduced { .. } | Body::Zre(_) => {}
+            Body::Station(_) => {
+                let text = "there is no station here".to_owned();
+                let error = self.send(link, Body::Error { re: id, text });
+                self.outputs.push_back(error);
+            }
             Body::Foreign(json) => self.foreign(now, link, json),
+            Body::Lab(_) => {}
         }
     }
 

@@ -3,8 +3,8 @@
 use serde_json::Value as Json;
 
 use super::{
-    BootId, Claim, ClaimAnswer, ClockMark, ClockSample, JournalId, NodeName, Pack, RingState, RoleAnswer,
-    RoleOrder, Seq, SinkPlace, Token, TokenAck, WallTime, ZreMessage,
+    BootId, Claim, ClaimAnswer, ClockMark, ClockSample, JournalId, LabText, NodeName, Pack, RingState,
+    RoleAnswer, RoleOrder, Routed, Seq, SinkPlace, Token, TokenAck, WallTime, ZreMessage,
 };
 
 /// One envelope on a link.
@@ -65,17 +65,21 @@ pub enum Body {
         /// The key as sent.
         key: String,
     },
-    /// Who the other end of a link of ZMTP says that it is: once, before anything else.
+    /// Who a peer of ZeroMQ says that it is: the first on such a link.
     Introduced {
-        /// Its type of socket: `DEALER`, `ROUTER`, ...
+        /// `DEALER`, `ROUTER`, ...
         socket_type: String,
         /// Its identity; empty when it has none.
         identity: Vec<u8>,
     },
     /// A message between peers of ZRE.
     Zre(ZreMessage),
+    /// A message of Autopilot's stations.
+    Station(Routed),
     /// Any JSON value that is no envelope: what `\r`-JSON scripts send.
     Foreign(Json),
+    /// A text packet of the lab. It has no envelope.
+    Lab(LabText),
 }
 
 /// "Give me what comes after this cursor."

@@ -3,6 +3,7 @@
 mod access;
 mod clock;
 mod ids;
+mod lab;
 mod message;
 mod reading;
 mod ring;
@@ -16,6 +17,7 @@ mod zre;
 pub use access::{Access, Command, CommandError, Commands, FramingError, FramingName, Framings};
 pub use clock::{CLOCK_IS_SET_FROM, ClockLink, ClockMark, ClockSample, Dated, TimeSource};
 pub use ids::{BootId, HexError, JournalId, LifeId, NameError, NodeName, Seq};
+pub use lab::{LAB_PAIRS_MAX, LabPair, LabText, LabToken, pairs as lab_pairs};
 pub use message::{Body, Message, PollRequest, Readings};
 pub use reading::{Channel, ChannelIx, ErrReason, Pack, Reading, Value};
 pub use ring::{

@@ -19,19 +19,26 @@ pub(crate) mod contract;
 pub(crate) mod defect;
 pub mod foreign;
 mod journals;
+mod lab;
 mod peer;
 mod primary;
 mod ring;
 mod secondary;
 mod standby;
+mod station;
 mod zre;
 
 pub use backoff::Backoff;
 pub use clock::OwnClock;
+pub use lab::{Lab, LabConfig, LabOutput, LabReport, LabRing, LabSource};
 pub use primary::{PollOrder, Primary, PrimaryConfig, PrimaryOutput, PrimaryReport};
 pub use ring::{Ring, RingConfig, RingOutput, RingReport};
 pub use secondary::{Secondary, SecondaryOutput};
 pub use standby::{Standby, StandbyConfig, StandbyOutput, StandbyReport};
+pub use station::{
+    AboveConfig, STATION_KEYS, Station, StationAsker, StationConfig, StationOrder, StationOutput,
+    StationReport, StreamConfig,
+};
 pub use zre::{
     EVASIVE_AFTER, EXPIRED_AFTER, VERSION_HEADER, ZRE_PEERS_MAX, Zre, ZreConfig, ZreEvent, ZreOutput,
     ZreParting, ZrePeer, ZreWrap,

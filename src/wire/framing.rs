@@ -1,11 +1,13 @@
 //! The framing of one link: named for a link that is opened, told by the first bytes for one that is accepted. Above it
 //! there are only messages; an answer goes back in the framing of its link.
 
+use std::time::Duration;
+
 use super::jsocket::{self, JsocketDecoder};
 use super::ring::Known;
 use super::told::{Told, told};
 use super::zmtp_link::ZmtpLink;
-use super::{LineDecoder, WireError, envelope, excerpt, json};
+use super::{LAB_PAUSE, LabDecoder, LineDecoder, WireError, encode_lab, envelope, excerpt, json};
 use crate::model::{Access, Body, Command, FramingName, Framings, Message, RoleOrder, WallTime};
 
 /// Names a framing.
@@ -90,8 +92,8 @@ pub struct Framing {
 
 #[derive(Debug)]
 enum State {
-    /// What came first, and does not tell yet.
-    Unknown(Vec<u8>),
+    /// What came first, and does not tell yet; and what this end calls itself where a framing has names for its ends.
+    Unknown(Vec<u8>, Vec<u8>),
     /// It is told, and `then` reads what had come until then before anything else.
     Told {
         first: Vec<u8>,
@@ -101,6 +103,7 @@ enum State {
     Line(LineDecoder),
     Jsocket(JsocketDialect, JsocketDecoder),
     Zmtp(Box<ZmtpLink>),
+    Lab(LabDecoder),
     /// Nothing more is taken.
     Refused(Dialect),
 }
@@ -108,7 +111,11 @@ enum State {
 impl Framing {
     /// For an accepted link: its first bytes tell.
     pub fn unknown(access: Access) -> Self {
-        Self { state: State::Unknown(Vec::new()), access: Some(access), contents: Contents::Envelopes }
+        Self {
+            state: State::Unknown(Vec::new(), Vec::new()),
+            access: Some(access),
+            contents: Contents::Envelopes,
+        }
     }
 
     /// The same for a server that gives messages a meaning of its own: any JSON comes as [`Body::Foreign`].
@@ -118,21 +125,31 @@ impl Framing {
 
     /// For a link that this side opens.
     pub fn speaking(dialect: Dialect) -> Self {
-        let contents = Contents::Envelopes;
-        Self { state: State::speaking(dialect, contents), access: None, contents }
-    }
-
-    /// For a link of ZMTP that this side opens, as a DEALER of this identity.
-    pub fn dealer(identity: &[u8]) -> Self {
-        let contents = Contents::Envelopes;
-        let state = State::Zmtp(Box::new(ZmtpLink::opened(identity, contents)));
-        Self { state, access: None, contents }
+        Self::opened(dialect, Contents::Envelopes, Vec::new())
     }
 
     /// The same for a client that takes any JSON for an answer: it comes as [`Body::Foreign`].
     pub fn speaking_plain(dialect: Dialect) -> Self {
-        let contents = Contents::Plain;
-        Self { state: State::speaking(dialect, contents), access: None, contents }
+        Self::opened(dialect, Contents::Plain, Vec::new())
+    }
+
+    fn opened(dialect: Dialect, contents: Contents, identity: Vec<u8>) -> Self {
+        let state = State::speaking(dialect, contents, ("DEALER", identity), Framings::ALL);
+        Self { state, access: None, contents }
+    }
+
+    /// The same with a name for this end. To be given before anything is said or read.
+    #[must_use]
+    pub fn named(self, identity: Vec<u8>) -> Self {
+        match (self.state, self.access) {
+            (State::Unknown(first, _), access) => {
+                Self { state: State::Unknown(first, identity), access, ..self }
+            }
+            (state, None) if state.dialect() == Some(Dialect::Zmtp) => {
+                Self::opened(Dialect::Zmtp, self.contents, identity)
+            }
+            (state, access) => Self { state, access, ..self },
+        }
     }
 
     /// Takes up to one message from the front of `input` and moves `input` past it.
@@ -157,16 +174,18 @@ impl Framing {
     }
 
     fn next_of_others(&mut self, input: &mut &[u8]) -> Option<Result<Message, WireError>> {
-        if let State::Unknown(first) = &mut self.state {
+        if let State::Unknown(first, identity) = &mut self.state {
             let dialect = tell(first, input)?;
-            let first = std::mem::take(first);
+            let (first, identity) = (std::mem::take(first), std::mem::take(identity));
             if let Some(access) = self.access
                 && !dialect.is_open(access.open)
             {
                 self.state = State::Refused(dialect);
                 return Some(Err(WireError::NotOpen { framing: dialect.as_str() }));
             }
-            let then = State::speaking(dialect, self.contents);
+            let open = self.access.map_or(Framings::ALL, |access| access.open);
+            let end = ("ROUTER", identity);
+            let then = State::speaking(dialect, self.contents, end, open);
             if let State::Refused(_) = then {
                 self.state = then;
                 return Some(Err(WireError::NotSpoken { framing: dialect.as_str() }));
@@ -176,17 +195,16 @@ impl Framing {
                 false => State::Told { first, read: 0, then: Box::new(then) },
             };
         }
-        let open = self.access.map(|access| access.open);
         if let State::Told { first, read, then } = &mut self.state {
             let mut rest = first.get(*read..).unwrap_or_default();
-            let message = then.next(&mut rest, open);
+            let message = then.next(&mut rest);
             *read = first.len() - rest.len();
             if message.is_some() {
                 return message;
             }
-            self.state = std::mem::replace(&mut **then, State::Unknown(Vec::new()));
+            self.state = std::mem::replace(&mut **then, State::Unknown(Vec::new(), Vec::new()));
         }
-        self.state.next(input, open)
+        self.state.next(input)
     }
 
     /// Refuses a command that is not allowed over other framings than line JSON.
@@ -206,7 +224,13 @@ impl Framing {
         }
         match self.dialect() {
             Some(Dialect::Jsocket(dialect)) => jsocket::encode(dialect, message, sent, out),
-            Some(Dialect::Line | Dialect::Zmtp | Dialect::Lab) | None => envelope::encode(message, sent, out),
+            Some(Dialect::Lab) => {
+                // The lab's programs have no word for anything else, such as an error: to them the link is closed.
+                if let Body::Lab(text) = &message.body {
+                    encode_lab(text, out);
+                }
+            }
+            Some(Dialect::Line | Dialect::Zmtp) | None => envelope::encode(message, sent, out),
         }
     }
 
@@ -224,10 +248,28 @@ impl Framing {
             State::Line(decoder) => decoder.is_partial(),
             State::Jsocket(_, decoder) => decoder.is_partial(),
             State::Zmtp(link) => link.is_partial(),
+            State::Lab(decoder) => decoder.is_partial(),
             // White space alone is nobody's message.
-            State::Unknown(first) => !first.iter().all(u8::is_ascii_whitespace),
+            State::Unknown(first, _) => !first.iter().all(u8::is_ascii_whitespace),
             State::Told { .. } => true,
             State::Refused(_) => false,
+        }
+    }
+
+    /// How long its sender has to pause for a message that has begun to be whole, where that is how messages end.
+    pub fn pause(&self) -> Option<Duration> {
+        match &self.state {
+            State::Lab(decoder) if decoder.is_partial() => Some(LAB_PAUSE),
+            _ => None,
+        }
+    }
+
+    /// The other end has closed, or paused for as long as [`Framing::pause`] says: what this makes of a message that
+    /// had begun. `None` where no message ends so.
+    pub fn finish(&mut self) -> Option<Result<Message, WireError>> {
+        match &mut self.state {
+            State::Lab(decoder) => decoder.finish(),
+            _ => None,
         }
     }
 
@@ -237,7 +279,8 @@ impl Framing {
             State::Line(decoder) => decoder.held_bytes(),
             State::Jsocket(_, decoder) => decoder.held_bytes(),
             State::Zmtp(link) => link.held_bytes(),
-            State::Unknown(first) => first.capacity(),
+            State::Lab(decoder) => decoder.held_bytes(),
+            State::Unknown(first, identity) => first.capacity() + identity.capacity(),
             State::Told { first, .. } => first.capacity(),
             State::Refused(_) => 0,
         }
@@ -250,21 +293,23 @@ impl Framing {
 }
 
 impl State {
-    fn speaking(dialect: Dialect, contents: Contents) -> Self {
+    /// `end` is what this end is and is called, where the framing has a word for it.
+    fn speaking(dialect: Dialect, contents: Contents, end: (&'static str, Vec<u8>), open: Framings) -> Self {
         match dialect {
             Dialect::Line => State::Line(LineDecoder::of(contents)),
             Dialect::Jsocket(jsocket) => State::Jsocket(jsocket, JsocketDecoder::new(jsocket, contents)),
-            Dialect::Zmtp => State::Zmtp(Box::new(ZmtpLink::accepted(contents))),
-            Dialect::Lab => State::Refused(dialect),
+            Dialect::Zmtp => State::Zmtp(Box::new(ZmtpLink::new(end, contents, open))),
+            Dialect::Lab => State::Lab(LabDecoder::default()),
         }
     }
 
-    fn next(&mut self, input: &mut &[u8], open: Option<Framings>) -> Option<Result<Message, WireError>> {
+    fn next(&mut self, input: &mut &[u8]) -> Option<Result<Message, WireError>> {
         match self {
             State::Line(decoder) => decoder.next(input),
             State::Jsocket(_, decoder) => decoder.next(input),
-            State::Zmtp(link) => link.next(input, open),
-            State::Unknown(_) | State::Told { .. } | State::Refused(_) => {
+            State::Zmtp(link) => link.next(input),
+            State::Lab(decoder) => decoder.next(input),
+            State::Unknown(..) | State::Told { .. } | State::Refused(_) => {
                 *input = &[];
                 None
             }
@@ -281,11 +326,12 @@ impl State {
 
     fn dialect(&self) -> Option<Dialect> {
         match self {
-            State::Unknown(_) => None,
+            State::Unknown(..) => None,
             State::Told { then, .. } => then.dialect(),
             State::Line(_) => Some(Dialect::Line),
             State::Jsocket(dialect, _) => Some(Dialect::Jsocket(*dialect)),
             State::Zmtp(_) => Some(Dialect::Zmtp),
+            State::Lab(_) => Some(Dialect::Lab),
             State::Refused(dialect) => Some(*dialect),
         }
     }

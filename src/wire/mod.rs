@@ -8,6 +8,7 @@ mod envelope;
 mod framing;
 mod jsocket;
 mod json;
+mod lab;
 mod line;
 mod pong;
 mod ring;
@@ -21,6 +22,7 @@ pub mod zre;
 
 pub use envelope::{KNOWN_KEYS, encode};
 pub use framing::{Contents, Dialect, Framing, JsocketDialect};
+pub use lab::{LAB_PAUSE, LAB_TEXT_MAX_BYTES, LabDecoder, encode_lab};
 pub use line::{LINE_MAX_BYTES, LineDecoder};
 pub use ring::{open_piece, seal_piece};
 pub use role::{decode_role, encode_role};
@@ -43,6 +45,14 @@ pub enum WireError {
         /// The parser's words, with the column.
         why: String,
         /// The beginning of the message, made printable.
+        excerpt: String,
+    },
+    /// A text packet that is none of the lab's.
+    #[error("no text packet of the lab ({why}): {excerpt}")]
+    NotLab {
+        /// What would be one.
+        why: String,
+        /// The beginning of the packet, made printable.
         excerpt: String,
     },
     /// JSON with a known key whose value does not fit it.

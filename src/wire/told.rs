@@ -15,8 +15,8 @@ const ZMTP_SIGNATURE_BYTES: usize = 10;
 const JSOCKET_MAGIC: &[u8] = b"JSN1";
 /// A length, which each jsocket but the second begins with.
 const LENGTH_BYTES: usize = 4;
-/// How packets of the lab begin.
-const LAB_WORDS: [&[u8]; 3] = [b"Requesting Data", b"Post Data,", b"token,"];
+/// How packets of the lab begin. Some of its programs cut their own `token` short.
+const LAB_WORDS: [&[u8]; 3] = [b"Requesting Data", b"Post Data,", b"tok"];
 
 /// What the first bytes tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
