@@ -272,7 +272,7 @@ impl Node {
                 }
             },
             // Its messages say all that this node needs to know.
-            Body::Introduced { .. } => {}
+            Body::Introduced { .. } | Body::Zre(_) => {}
             Body::Station(_) => {
                 let text = "there is no station here".to_owned();
                 let error = self.send(link, Body::Error { re: id, text });

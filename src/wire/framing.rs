@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::jsocket::{self, JsocketDecoder};
 use super::ring::Known;
 use super::told::{Told, told};
-use super::zmtp_link::{self, ZmtpLink};
+use super::zmtp_link::ZmtpLink;
 use super::{LAB_PAUSE, LabDecoder, LineDecoder, WireError, encode_lab, envelope, excerpt, json};
 use crate::model::{Access, Body, Command, FramingName, Framings, Message, RoleOrder, WallTime};
 
@@ -102,8 +102,8 @@ enum State {
     },
     Line(LineDecoder),
     Jsocket(JsocketDialect, JsocketDecoder),
-    Lab(LabDecoder),
     Zmtp(Box<ZmtpLink>),
+    Lab(LabDecoder),
     /// Nothing more is taken.
     Refused(Dialect),
 }
@@ -219,6 +219,9 @@ impl Framing {
 
     /// Appends a message in the link's framing; in line JSON where that is not told yet. `sent` is its time stamp.
     pub fn encode(&mut self, message: &Message, sent: WallTime, out: &mut Vec<u8>) {
+        if let Some(link) = self.state.zmtp() {
+            return link.encode(message, sent, out);
+        }
         match self.dialect() {
             Some(Dialect::Jsocket(dialect)) => jsocket::encode(dialect, message, sent, out),
             Some(Dialect::Lab) => {
@@ -227,27 +230,15 @@ impl Framing {
                     encode_lab(text, out);
                 }
             }
-            Some(Dialect::Zmtp) => zmtp_link::encode(message, sent, out),
-            Some(Dialect::Line) | None => envelope::encode(message, sent, out),
+            Some(Dialect::Line | Dialect::Zmtp) | None => envelope::encode(message, sent, out),
         }
     }
 
     /// Appends what the framing itself has to say now, unasked or in answer to the framing of the other end. To be
     /// called when the link stands, and after what was received is taken.
     pub fn greeting(&mut self, out: &mut Vec<u8>) {
-        match &mut self.state {
-            State::Zmtp(link) => link.greeting(out),
-            State::Told { then, .. } if matches!(**then, State::Zmtp(_)) => {
-                if let State::Zmtp(link) = &mut **then {
-                    link.greeting(out);
-                }
-            }
-            State::Line(_)
-            | State::Jsocket(..)
-            | State::Lab(_)
-            | State::Unknown(..)
-            | State::Refused(_)
-            | State::Told { .. } => {}
+        if let Some(link) = self.state.zmtp() {
+            link.greeting(out);
         }
     }
 
@@ -256,8 +247,8 @@ impl Framing {
         match &self.state {
             State::Line(decoder) => decoder.is_partial(),
             State::Jsocket(_, decoder) => decoder.is_partial(),
-            State::Lab(decoder) => decoder.is_partial(),
             State::Zmtp(link) => link.is_partial(),
+            State::Lab(decoder) => decoder.is_partial(),
             // White space alone is nobody's message.
             State::Unknown(first, _) => !first.iter().all(u8::is_ascii_whitespace),
             State::Told { .. } => true,
@@ -287,8 +278,8 @@ impl Framing {
         match &self.state {
             State::Line(decoder) => decoder.held_bytes(),
             State::Jsocket(_, decoder) => decoder.held_bytes(),
-            State::Lab(decoder) => decoder.held_bytes(),
             State::Zmtp(link) => link.held_bytes(),
+            State::Lab(decoder) => decoder.held_bytes(),
             State::Unknown(first, identity) => first.capacity() + identity.capacity(),
             State::Told { first, .. } => first.capacity(),
             State::Refused(_) => 0,
@@ -307,8 +298,8 @@ impl State {
         match dialect {
             Dialect::Line => State::Line(LineDecoder::of(contents)),
             Dialect::Jsocket(jsocket) => State::Jsocket(jsocket, JsocketDecoder::new(jsocket, contents)),
-            Dialect::Lab => State::Lab(LabDecoder::default()),
             Dialect::Zmtp => State::Zmtp(Box::new(ZmtpLink::new(end, contents, open))),
+            Dialect::Lab => State::Lab(LabDecoder::default()),
         }
     }
 
@@ -316,12 +307,20 @@ impl State {
         match self {
             State::Line(decoder) => decoder.next(input),
             State::Jsocket(_, decoder) => decoder.next(input),
-            State::Lab(decoder) => decoder.next(input),
             State::Zmtp(link) => link.next(input),
+            State::Lab(decoder) => decoder.next(input),
             State::Unknown(..) | State::Told { .. } | State::Refused(_) => {
                 *input = &[];
                 None
             }
+        }
+    }
+
+    fn zmtp(&mut self) -> Option<&mut ZmtpLink> {
+        match self {
+            State::Zmtp(link) => Some(link),
+            State::Told { then, .. } => then.zmtp(),
+            _ => None,
         }
     }
 
@@ -331,8 +330,8 @@ impl State {
             State::Told { then, .. } => then.dialect(),
             State::Line(_) => Some(Dialect::Line),
             State::Jsocket(dialect, _) => Some(Dialect::Jsocket(*dialect)),
-            State::Lab(_) => Some(Dialect::Lab),
             State::Zmtp(_) => Some(Dialect::Zmtp),
+            State::Lab(_) => Some(Dialect::Lab),
             State::Refused(dialect) => Some(*dialect),
         }
     }

@@ -225,7 +225,7 @@ impl Station {
         match message.value.get("pilot").and_then(Json::as_str) {
             Some(pilot) if !self.links.is_here(pilot) => {
                 if self.is_allowed(now, Command::Param, message) {
-                    self.send(now, &pilot.to_owned(), "PARAM", message.value.clone());
+                    self.send(now, pilot, "PARAM", message.value.clone());
                 }
             }
             _ => self.command(now, Command::Param, message, StationOrder::Param(message.value.clone())),
