@@ -9,9 +9,9 @@ use serde_json::{Value as Json, json};
 use crate::model::{Body, Instant, JournalId, Message, NodeName, Now, Pack, Readings};
 use crate::proto::contract::Machine;
 use crate::proto::{
-    LinkId, OwnClock, PeerIx, PrimaryOutput, Ring, RingOutput, Secondary, SecondaryOutput, StandbyOutput,
+    Far, LinkId, OwnClock, PeerIx, PrimaryOutput, Ring, RingOutput, Secondary, SecondaryOutput, StandbyOutput,
 };
-use crate::wire::{KNOWN_KEYS, WireError, open_piece, seal_piece};
+use crate::wire::{Dialect, KNOWN_KEYS, WireError, open_piece, seal_piece};
 
 mod duty;
 mod events;
@@ -76,13 +76,15 @@ impl Node {
         }
         self.observe(now);
         match input {
-            Input::LinkUp { link, peer, remote } => {
+            Input::LinkUp { link, far, remote } => {
                 self.guests.link_up(link, remote);
-                if let Some(peer) = peer {
-                    self.duty.link_up(now, peer, link);
+                match far {
+                    Some(Far::Duty(peer)) => self.duty.link_up(now, peer, link),
+                    Some(Far::Zre(_) | Far::Station(_) | Far::Lab(_)) | None => {}
                 }
             }
-            Input::LinkFailed { peer, why } => self.duty.link_failed(now, peer, &why),
+            Input::LinkFailed { far: Far::Duty(peer), why } => self.duty.link_failed(now, peer, &why),
+            Input::LinkFailed { far: Far::Zre(_) | Far::Station(_) | Far::Lab(_), .. } => {}
             Input::LinkDown { link, why } => {
                 self.forget(link);
                 self.duty.link_down(now, link, &why);
@@ -150,7 +152,7 @@ impl Node {
 
     fn primary_output(&mut self, output: PrimaryOutput) -> Output {
         match output {
-            PrimaryOutput::Connect(peer) => Output::Connect { peer, address: self.duty.address(peer) },
+            PrimaryOutput::Connect(peer) => self.connect(peer),
             PrimaryOutput::Disconnect(peer, link) => self.disconnect(peer, link),
             PrimaryOutput::Send(link, id, body) => {
                 let message = self.envelope(id.to_string(), body);
@@ -166,7 +168,7 @@ impl Node {
 
     fn standby_output(&mut self, output: StandbyOutput) -> Output {
         match output {
-            StandbyOutput::Connect(peer) => Output::Connect { peer, address: self.duty.address(peer) },
+            StandbyOutput::Connect(peer) => self.connect(peer),
             StandbyOutput::Disconnect(peer, link) => self.disconnect(peer, link),
             StandbyOutput::Send(link, id, body) => Output::Send(link, self.envelope(id.to_string(), body)),
             StandbyOutput::NotePeer(address, node) => Output::NotePeer(address, node),
@@ -176,7 +178,7 @@ impl Node {
 
     fn ring_output(&mut self, output: RingOutput) {
         let output = match output {
-            RingOutput::Connect(peer) => Output::Connect { peer, address: self.duty.address(peer) },
+            RingOutput::Connect(peer) => self.connect(peer),
             RingOutput::Disconnect(peer, link) => self.disconnect(peer, link),
             RingOutput::Send(link, id, body) => Output::Send(link, self.envelope(id.to_string(), body)),
             RingOutput::Read { after, max } => Output::Read { asker: Asker::Ring, after, max },
@@ -197,12 +199,17 @@ impl Node {
         self.outputs.push_back(output);
     }
 
+    fn connect(&self, peer: PeerIx) -> Output {
+        let address = self.duty.address(peer);
+        Output::Connect { far: Far::Duty(peer), address, dialect: Dialect::Line }
+    }
+
     /// The driver drops the link without a word: nobody else will say that it is gone.
     fn disconnect(&mut self, peer: PeerIx, link: Option<LinkId>) -> Output {
         if let Some(link) = link {
             self.forget(link);
         }
-        Output::Disconnect(peer)
+        Output::Disconnect(Far::Duty(peer))
     }
 
     fn observe(&mut self, now: Now) {
@@ -259,6 +266,7 @@ impl Node {
                 }
             },
             Body::Foreign(json) => self.foreign(now, link, json),
+            Body::Lab(_) => {}
         }
     }
 
@@ -309,10 +317,7 @@ impl Node {
     fn offence(&mut self, now: Now, link: LinkId, error: WireError) {
         let from = self.guests.label(link);
         let closed = error.is_fatal() || self.guests.offend(link);
-        let re = match &error {
-            WireError::BadValue { id, .. } => head(id, ID_MAX_CHARS),
-            _ => String::new(),
-        };
+        let re = error.message_id().map_or(String::new(), |id| head(id, ID_MAX_CHARS));
         let why = head(&error.to_string(), TEXT_MAX_CHARS);
         let reply = self.send(link, Body::Error { re, text: why.clone() });
         self.outputs.push_back(reply);

@@ -9,7 +9,7 @@ use crate::model::{
     BootId, ClockMark, ClockSample, PollRequest, RoleOrder, Seq, SinkPart, SinkPlace, WallTime,
 };
 use crate::proto::contract::{Watched, at, for_seeds};
-use crate::proto::{PeerIx, PollOrder};
+use crate::proto::{Far, PeerIx, PollOrder};
 use crate::wire::{LineDecoder, encode};
 
 #[path = "node/ring_tests.rs"]
@@ -40,7 +40,7 @@ fn node(role: Role) -> Watched<Node> {
     };
     let mut node = Watched::new(Node::new(config, at(Instant::ZERO)), Instant::ZERO);
     node.timeout();
-    tell(&mut node, Input::LinkUp { link: LINK, peer: None, remote: IpAddr::from([10, 0, 0, 7]) });
+    tell(&mut node, Input::LinkUp { link: LINK, far: None, remote: IpAddr::from([10, 0, 0, 7]) });
     node
 }
 
@@ -222,7 +222,10 @@ fn a_link_that_talks_nonsense_is_closed_after_a_while() {
 fn a_peer_whose_bytes_cannot_be_followed_any_more_is_dropped_and_tried_again() {
     let mut node = primary(1);
     let link = LinkId(5);
-    tell(&mut node, Input::LinkUp { link, peer: Some(PeerIx(0)), remote: IpAddr::from([10, 0, 0, 1]) });
+    tell(
+        &mut node,
+        Input::LinkUp { link, far: Some(Far::Duty(PeerIx(0))), remote: IpAddr::from([10, 0, 0, 1]) },
+    );
     let outputs = tell(&mut node, Input::Offence { link, error: WireError::Oversize { max_bytes: 9 } });
     assert!(outputs.iter().any(|output| matches!(output, Output::Close(closed, _) if *closed == link)));
     let outputs = node.run_until(node.now() + Duration::from_secs(1));
@@ -241,7 +244,7 @@ fn a_flood_of_errors_is_told_a_few_times_and_answered_never() {
 fn a_refused_poll_is_told_once_though_two_might_tell_it() {
     let mut node = primary(1);
     let link = LinkId(5);
-    let up = Input::LinkUp { link, peer: Some(PeerIx(0)), remote: IpAddr::from([10, 0, 0, 1]) };
+    let up = Input::LinkUp { link, far: Some(Far::Duty(PeerIx(0))), remote: IpAddr::from([10, 0, 0, 1]) };
     let outputs = tell(&mut node, up);
     let id = &sent(&outputs)[0].id;
     let line = format!("{{\"key\":\"ERROR\",\"value\":{{\"re\":\"{id}\",\"text\":\"no\"}}}}\n");
@@ -283,11 +286,15 @@ fn a_link_that_the_primary_drops_is_forgotten() {
     for link in 5..25 {
         tell(
             &mut node,
-            Input::LinkUp { link: LinkId(link), peer: Some(PeerIx(0)), remote: IpAddr::from([10, 0, 0, 1]) },
+            Input::LinkUp {
+                link: LinkId(link),
+                far: Some(Far::Duty(PeerIx(0))),
+                remote: IpAddr::from([10, 0, 0, 1]),
+            },
         );
         // Its poll is never answered.
         let outputs = node.run_until(node.now() + Duration::from_secs(4));
-        assert!(outputs.iter().any(|output| matches!(output, Output::Disconnect(PeerIx(0)))));
+        assert!(outputs.iter().any(|output| matches!(output, Output::Disconnect(Far::Duty(PeerIx(0))))));
         assert_eq!(node.machine().guests.links(), 1, "the one that somebody else opened");
     }
 }
@@ -339,7 +346,7 @@ fn random_clock(rng: &mut fastrand::Rng) -> ClockSample {
 }
 
 fn random_input(rng: &mut fastrand::Rng, link: LinkId) -> Input {
-    let peer = PeerIx(rng.usize(0..4));
+    let peer = Far::Duty(PeerIx(rng.usize(0..4)));
     let (journal, seq) = (JournalId(rng.u64(0..4)), Seq(rng.u64(0..30)));
     let body = match rng.u8(0..10) {
         9 => {
@@ -368,8 +375,8 @@ fn random_input(rng: &mut fastrand::Rng, link: LinkId) -> Input {
     match rng.u8(0..14) {
         13 => Input::Become(Box::new(roles::random(rng))),
         12 => Input::ClockSynced(rng.bool().then(|| Duration::from_micros(rng.u64(..)))),
-        0 => Input::LinkUp { link, peer: rng.bool().then_some(peer), remote: IpAddr::from([10, 0, 0, 3]) },
-        1 => Input::LinkFailed { peer, why: "refused".into() },
+        0 => Input::LinkUp { link, far: rng.bool().then_some(peer), remote: IpAddr::from([10, 0, 0, 3]) },
+        1 => Input::LinkFailed { far: peer, why: "refused".into() },
         2 => Input::LinkDown { link, why: "reset".into() },
         3 => Input::Offence { link, error: WireError::NotJson { why: "no".into(), excerpt: "x".into() } },
         4 => Input::Appended(seq),

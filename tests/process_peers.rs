@@ -11,69 +11,15 @@
 
 mod common;
 
-use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
-use std::process::{Child, ChildStdin, Command, Stdio};
 
-use common::{Launch, Process, own_rows};
+use common::{Launch, Process, Script, own_rows};
 use serde_json::{Value as Json, json};
 
-/// A Python script of `tests/peers`, ended with its handle.
-struct Script {
-    child: Child,
-    input: Option<ChildStdin>,
-    lines: std::io::Lines<BufReader<std::process::ChildStdout>>,
-}
-
-impl Script {
-    /// `None`, with a word, where there is no Python.
-    fn start(name: &str, args: &[&str]) -> Option<Self> {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers").join(name);
-        let spawned = Command::new("python3")
-            .arg("-u")
-            .arg(path)
-            .args(args)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn();
-        let Ok(mut child) = spawned else {
-            eprintln!("passed over: there is no python3 here");
-            return None;
-        };
-        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let input = child.stdin.take();
-        Some(Self { child, input, lines })
-    }
-
-    fn slave(node: &Process, name: &str) -> Option<Self> {
-        let (host, port) = node.address.rsplit_once(':').unwrap();
-        Self::start("slave.py", &[host, port, name])
-    }
-
-    fn line(&mut self) -> String {
-        self.lines.next().expect("the script goes on").unwrap()
-    }
-
-    /// Has a slave do this, and waits until it has.
-    fn act(&mut self, act: &str) {
-        writeln!(self.input.as_mut().unwrap(), "{act}").unwrap();
-        assert_eq!(self.line(), format!("done {act}"));
-    }
-
-    /// Ends a slave, whose connection is closed then.
-    fn end(mut self) {
-        self.act("end");
-        assert!(self.child.wait().unwrap().success());
-    }
-}
-
-impl Drop for Script {
-    fn drop(&mut self) {
-        drop(self.input.take());
-        // Errors mean that it has ended already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+/// A script that sends to this node and calls itself so.
+fn slave(node: &Process, name: &str) -> Option<Script> {
+    let (host, port) = node.address.rsplit_once(':').unwrap();
+    Script::start("slave.py", &[host, port, name])
 }
 
 /// Waits until the node has had so many messages of scripts.
@@ -97,7 +43,7 @@ fn a_slave_is_heard_by_either_role() {
             Launch::secondary("n", dir.path())
         };
         let mut node = launch.start();
-        let Some(mut slave) = Script::slave(&node, "bench-3") else { return };
+        let Some(mut slave) = slave(&node, "bench-3") else { return };
         slave.act("hello");
         node.wait_for_line("127.0.0.1: {\"msg\":\"hello\"} (0 readings)");
         slave.act("alive");
@@ -137,7 +83,7 @@ fn a_slave_is_heard_by_either_role() {
 fn two_slaves_are_told_apart_and_one_that_returns_keeps_its_name() {
     let dir = tempfile::tempdir().unwrap();
     let node = Launch::secondary("n", dir.path()).start();
-    let (Some(mut first), Some(mut second)) = (Script::slave(&node, "a"), Script::slave(&node, "b")) else {
+    let (Some(mut first), Some(mut second)) = (slave(&node, "a"), slave(&node, "b")) else {
         return;
     };
     first.act("number");
@@ -153,7 +99,7 @@ fn two_slaves_are_told_apart_and_one_that_returns_keeps_its_name() {
     let links = node.status()["links"].as_u64().unwrap();
     second.end();
     node.status_when("the second is gone", |status| status["links"].as_u64().unwrap() < links);
-    let mut again = Script::slave(&node, "b").unwrap();
+    let mut again = slave(&node, "b").unwrap();
     again.act("number");
     again.act("named");
     wait_for_messages(&node, 8);
@@ -210,4 +156,14 @@ fn a_master_can_be_a_primarys_peer() {
         rounds.iter().skip(1).all(|round| round.down.is_empty()),
         "a script that is there is not down: {rounds:?}"
     );
+}
+
+#[test]
+fn the_real_peers_are_the_pinned_ones() {
+    for environment in ["jsocket-1", "jsocket-2", "zmq"] {
+        let pins = format!("{}/tests/peers/{environment}.txt", env!("CARGO_MANIFEST_DIR"));
+        let Some(mut script) = Script::start_in(environment, "versions.py", &[&pins]) else { return };
+        assert_eq!(script.line(), "all as pinned");
+        script.end();
+    }
 }

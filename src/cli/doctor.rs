@@ -38,13 +38,14 @@ use clap::Args;
 use indicatif::ProgressBar;
 
 use super::config::{self, FileConfig};
-use super::run::{self, RunArgs};
+use super::run::{self, RunArgs, other_role};
 use super::{Told, Usage, parse, words};
+use crate::io::{self, Settings};
 use checks::{CHECKS, Check};
 use finding::{Finding, Severity};
 use host::Host;
 use report::Findings;
-use scene::{Config, Scene};
+use scene::{Config, KeptRole, Scene};
 
 /// Where the package has its config; used when no other is named and it is there.
 const DEFAULT_CONFIG: &str = "/etc/pisink/pisink.toml";
@@ -163,25 +164,46 @@ fn scene(mut args: RunArgs) -> Result<Scene> {
     let path =
         args.config.take().or_else(|| Some(PathBuf::from(DEFAULT_CONFIG)).filter(|path| path.exists()));
     let (mut config, mut file) = read(path.as_deref());
-    let resolve = |file: FileConfig| -> Result<_> {
-        let (args, file) = with_role(args.clone(), file);
+    let resolve = |file: &FileConfig| -> Result<_> {
+        let (args, file) = with_role(args.clone(), file.clone());
         let bus = run::bus(&args, &file)?;
         Ok((run::settle(args, file)?, bus))
     };
-    let resolved = match (resolve(std::mem::take(&mut file)), &config) {
+    let resolved = match (resolve(&file), &config) {
         // If the flags are right without it, it is the file that is wrong.
-        (Err(error), Config::Read(path)) => match resolve(FileConfig::default()) {
-            Ok(resolved) => {
-                config = Config::Bad { path: path.clone(), why: format!("{}: {error:#}", path.display()) };
-                resolved
-            }
-            Err(_) => return Err(error),
-        },
+        (Err(error), Config::Read(path)) => {
+            let Ok(resolved) = resolve(&FileConfig::default()) else { return Err(error) };
+            config = Config::Bad { path: path.clone(), why: format!("{}: {error:#}", path.display()) };
+            file = FileConfig::default();
+            resolved
+        }
         (resolved, _) => resolved?,
     };
     let (mut settings, bus) = resolved;
     settings.data = in_service_dir(&config, settings.data);
-    Ok(Scene::new(Host::this(), config, settings, bus))
+    let kept_role = take_up_kept(&mut settings, &args, &file);
+    let mut scene = Scene::new(Host::this(), config, settings, bus);
+    scene.kept_role = kept_role;
+    Ok(scene)
+}
+
+/// Gives the settings the role that the data folder keeps, where a node would take it up at its start.
+fn take_up_kept(settings: &mut Settings, args: &RunArgs, file: &FileConfig) -> KeptRole {
+    let kept = match io::kept_role(&settings.data) {
+        Ok(None) => return KeptRole::None,
+        Ok(Some(kept)) => kept,
+        Err(why) => return KeptRole::Passed(why),
+    };
+    if args.role.is_some() {
+        return KeptRole::Passed(format!("a flag or the environment names another than {}", kept.role));
+    }
+    match other_role::settings(args, file, &kept) {
+        Ok(role) => {
+            settings.role = role;
+            KeptRole::Taken
+        }
+        Err(error) => KeptRole::Passed(format!("{} cannot be: {error:#}", kept.role)),
+    }
 }
 
 fn read(path: Option<&Path>) -> (Config, FileConfig) {

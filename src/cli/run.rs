@@ -14,7 +14,7 @@ use super::{Usage, parse};
 use crate::io::{self, BusSettings, PlotSettings, Settings, Source};
 use crate::model::NodeName;
 
-mod other_role;
+pub(super) mod other_role;
 mod own_place;
 mod question;
 mod ring;

@@ -28,7 +28,8 @@ use super::store_thread::{StoreHandle, StoreReply};
 use super::synced::Synced;
 use crate::model::{Instant, Now, Readings};
 use crate::node::{Asker, Input, Node};
-use crate::proto::{LinkId, PeerIx};
+use crate::proto::{Far, LinkId};
+use crate::wire::Dialect;
 use orders::Pending;
 use telling::Telling;
 use unfinished::{UNFINISHED_MAX, Unfinished};
@@ -81,9 +82,9 @@ pub(crate) struct EventLoop {
     links: BTreeMap<LinkId, Link>,
     next_link: u64,
     /// The link, or the attempt at one, of each peer.
-    peers: BTreeMap<PeerIx, LinkId>,
-    /// Peers whose name is being resolved, with the attempt's number.
-    resolving: BTreeMap<PeerIx, u64>,
+    peers: BTreeMap<Far, LinkId>,
+    /// Peers whose name is being resolved, with the attempt's number and what is to be spoken there.
+    resolving: BTreeMap<Far, (u64, Dialect)>,
     /// Where listed names have led, until a connection there does not come about: a ring that hands its token over a
     /// fresh link cannot wait for a resolver that waits for the name of somebody who is gone.
     found: BTreeMap<String, SocketAddr>,
@@ -256,13 +257,15 @@ impl EventLoop {
             self.parts.node.handle_input(now, input);
             self.drain(now);
         }
-        while let Ok((peer, attempt, name, found)) = self.parts.resolved.try_recv() {
+        while let Ok((far, attempt, name, found)) = self.parts.resolved.try_recv() {
             if let Ok(found) = &found {
                 self.found.insert(name, *found);
             }
-            if self.resolving.get(&peer) == Some(&attempt) {
-                self.resolving.remove(&peer);
-                self.connect(peer, found);
+            if let Some((_, dialect)) =
+                self.resolving.get(&far).copied().filter(|(latest, _)| *latest == attempt)
+            {
+                self.resolving.remove(&far);
+                self.connect(far, found, dialect);
             }
         }
     }

@@ -7,8 +7,8 @@ use mio::net::TcpStream;
 
 use crate::model::Message;
 use crate::model::WallTime;
-use crate::proto::PeerIx;
-use crate::wire::{self, LineDecoder, WireError};
+use crate::proto::Far;
+use crate::wire::{Dialect, Framing, WireError};
 
 /// A peer that lets more than this wait to be sent does not read: its link is closed.
 pub(crate) const OUTBOUND_MAX_BYTES: usize = 4 << 20;
@@ -21,12 +21,12 @@ const OUTBOUND_KEEP_BYTES: usize = 8 << 10;
 /// One connection.
 pub(crate) struct Link {
     stream: TcpStream,
-    decoder: LineDecoder,
+    framing: Framing,
     outbound: Vec<u8>,
     /// How much of `outbound` is sent.
     sent: usize,
     /// The peer for whom it was opened.
-    pub(crate) peer: Option<PeerIx>,
+    pub(crate) far: Option<Far>,
     pub(crate) remote: IpAddr,
     /// False while the connection is still being made.
     pub(crate) is_connected: bool,
@@ -70,14 +70,14 @@ pub(crate) enum Received<'a> {
 }
 
 impl Link {
-    pub(crate) fn new(stream: TcpStream, remote: IpAddr, peer: Option<PeerIx>) -> Self {
-        let is_connected = peer.is_none();
+    pub(crate) fn new(stream: TcpStream, remote: IpAddr, far: Option<Far>, framing: Framing) -> Self {
+        let is_connected = far.is_none();
         Self {
             stream,
-            decoder: LineDecoder::default(),
+            framing,
             outbound: Vec::new(),
             sent: 0,
-            peer,
+            far,
             remote,
             is_connected,
             fate: Fate::Open,
@@ -95,7 +95,14 @@ impl Link {
     }
 
     /// Reads once.
+    ///
+    /// jsocket writes a message in two parts and sends the second when the first is acknowledged: a kernel that waits
+    /// with that for an answer to go along (40 ms) would wait for ever, so it is told not to, each time anew.
     pub(crate) fn receive<'a>(&mut self, scratch: &'a mut [u8]) -> Received<'a> {
+        if matches!(self.framing.dialect(), Some(Dialect::Jsocket(_))) {
+            // Where it cannot be had, it is only slow.
+            let _ = rustix::net::sockopt::set_tcp_quickack(&self.stream, true);
+        }
         loop {
             return match self.stream.read(scratch) {
                 Ok(0) => Received::End,
@@ -109,14 +116,20 @@ impl Link {
 
     /// The next message of what was received.
     pub(crate) fn next_message(&mut self, input: &mut &[u8]) -> Option<Result<Message, WireError>> {
-        let message = self.decoder.next(input)?;
+        let message = self.framing.next(input)?;
         self.messages += 1;
         Some(message)
     }
 
+    /// Queues what its framing has to say of itself; whether there is anything to send.
+    pub(crate) fn greet(&mut self) -> bool {
+        self.framing.greeting(&mut self.outbound);
+        self.waiting_bytes() > 0
+    }
+
     /// Whether a message has begun and not ended.
     pub(crate) fn is_partial(&self) -> bool {
-        self.decoder.is_partial()
+        self.framing.is_partial()
     }
 
     pub(crate) fn is_open(&self) -> bool {
@@ -126,7 +139,7 @@ impl Link {
     /// Queues a message; false when too much waits, although the socket was offered it.
     pub(crate) fn queue(&mut self, message: &Message, now: WallTime) -> bool {
         let before = self.outbound.len();
-        wire::encode(message, now, &mut self.outbound);
+        self.framing.encode(message, now, &mut self.outbound);
         self.queued_bytes += (self.outbound.len() - before) as u64;
         if self.waiting_bytes() > FLUSH_BYTES
             && let Err(why) = self.flush()
@@ -142,7 +155,7 @@ impl Link {
 
     /// What it holds in memory: half a message, and what waits to be sent.
     pub(crate) fn held_bytes(&self) -> usize {
-        self.outbound.capacity() + self.decoder.held_bytes()
+        self.outbound.capacity() + self.framing.held_bytes()
     }
 
     /// Sends nothing more: the link is to be dropped at once.
@@ -167,7 +180,7 @@ impl Link {
             }
         }
         self.outbound.clear();
-        self.outbound.shrink_to(if self.peer.is_some() { OUTBOUND_KEEP_BYTES } else { 0 });
+        self.outbound.shrink_to(if self.far.is_some() { OUTBOUND_KEEP_BYTES } else { 0 });
         self.sent = 0;
         Ok(true)
     }

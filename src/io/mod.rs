@@ -37,6 +37,7 @@ pub use clock::now;
 pub(crate) use clock::{boot_id, random_u64};
 pub use desk::reason;
 pub use interrupts::Interrupts;
+pub(crate) use kept_role::read as kept_role;
 pub use plotter::{draw, write_aside};
 pub use settings::{
     Again, BusSettings, OtherRole, PlotSettings, RoleSettings, Settings, Source, StandbySettings,

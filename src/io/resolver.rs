@@ -4,17 +4,17 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::mpsc::Sender;
 
 use super::queue::{QueueReceiver, QueueSender, queue};
-use crate::proto::PeerIx;
+use crate::proto::Far;
 
 /// Names that may wait; a primary asks for each peer once at a time.
 const NAMES_MAX: usize = 10_000;
 
 /// An answer: for whom, which attempt, the name that was asked for, and where or why not.
-pub(crate) type Resolved = (PeerIx, u64, String, Result<SocketAddr, String>);
+pub(crate) type Resolved = (Far, u64, String, Result<SocketAddr, String>);
 
 /// The way to the resolver.
 pub(crate) struct Resolver {
-    questions: QueueSender<(PeerIx, u64, String)>,
+    questions: QueueSender<(Far, u64, String)>,
 }
 
 impl Resolver {
@@ -29,18 +29,18 @@ impl Resolver {
     }
 
     /// Asks for the address of `host:port`; false when too many names wait.
-    pub(crate) fn ask(&self, peer: PeerIx, attempt: u64, address: &str) -> bool {
-        self.questions.try_send((peer, attempt, address.to_owned())).is_ok()
+    pub(crate) fn ask(&self, far: Far, attempt: u64, address: &str) -> bool {
+        self.questions.try_send((far, attempt, address.to_owned())).is_ok()
     }
 }
 
-fn run(inbox: &QueueReceiver<(PeerIx, u64, String)>, answers: &Sender<Resolved>, wake: impl Fn()) {
-    while let Ok((peer, attempt, address)) = inbox.recv() {
+fn run(inbox: &QueueReceiver<(Far, u64, String)>, answers: &Sender<Resolved>, wake: impl Fn()) {
+    while let Ok((far, attempt, address)) = inbox.recv() {
         let found = address
             .to_socket_addrs()
             .map_err(|error| format!("name not found: {error}"))
             .and_then(|mut found| found.next().ok_or_else(|| "the name has no address".to_owned()));
-        if answers.send((peer, attempt, address, found)).is_err() {
+        if answers.send((far, attempt, address, found)).is_err() {
             return;
         }
         wake();

@@ -3,8 +3,8 @@
 use serde_json::Value as Json;
 
 use super::{
-    BootId, Claim, ClaimAnswer, ClockMark, ClockSample, JournalId, NodeName, Pack, RingState, RoleAnswer,
-    RoleOrder, Seq, SinkPlace, Token, TokenAck, WallTime,
+    BootId, Claim, ClaimAnswer, ClockMark, ClockSample, JournalId, LabText, NodeName, Pack, RingState,
+    RoleAnswer, RoleOrder, Seq, SinkPlace, Token, TokenAck, WallTime,
 };
 
 /// One envelope on a link.
@@ -67,6 +67,8 @@ pub enum Body {
     },
     /// Any JSON value that is no envelope: what `\r`-JSON scripts send.
     Foreign(Json),
+    /// A text packet of the lab. It has no envelope.
+    Lab(LabText),
 }
 
 /// "Give me what comes after this cursor."

@@ -12,8 +12,8 @@ use crate::model::{
     BootId, ClockLink, ClockMark, JournalId, Message, NodeName, Pack, Readings, RoleAnswer, RoleOrder,
     RoundRecord, Seq,
 };
-use crate::proto::{LinkId, PeerIx, PollOrder, PrimaryReport, RingReport, StandbyReport};
-use crate::wire::WireError;
+use crate::proto::{Far, LinkId, PollOrder, PrimaryReport, RingReport, StandbyReport};
+use crate::wire::{Dialect, WireError};
 
 /// What a node is at its start: what the store knows, and its role.
 #[derive(Clone, Debug)]
@@ -130,19 +130,19 @@ pub enum Asker {
 /// What happened.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Input {
-    /// A link stands: one that [`Output::Connect`] asked for, or (without `peer`) one that somebody opened.
+    /// A link stands: one that [`Output::Connect`] asked for, or (without `far`) one that somebody opened.
     LinkUp {
         /// Its number.
         link: LinkId,
         /// For whom it was opened.
-        peer: Option<PeerIx>,
+        far: Option<Far>,
         /// The other end.
         remote: IpAddr,
     },
     /// A link that [`Output::Connect`] asked for cannot be made.
     LinkFailed {
         /// For whom.
-        peer: PeerIx,
+        far: Far,
         /// Why.
         why: String,
     },
@@ -209,12 +209,14 @@ pub enum Output {
     /// Open a link to `address`; answer with [`Input::LinkUp`] or [`Input::LinkFailed`].
     Connect {
         /// For whom.
-        peer: PeerIx,
+        far: Far,
         /// `host:port`.
         address: String,
+        /// The framing to speak there.
+        dialect: Dialect,
     },
     /// Drop this peer's link, or the attempt at one; nothing is answered.
-    Disconnect(PeerIx),
+    Disconnect(Far),
     /// Send what is queued, then close this link; nothing is answered.
     Close(LinkId, String),
     /// Send this.

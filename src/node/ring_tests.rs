@@ -76,7 +76,11 @@ fn a_node_of_a_ring_gives_sealed_readings_to_the_token_that_asks_for_them() {
     // It hands its first token on, as soon as the sink's address answers.
     tell(
         &mut node,
-        Input::LinkUp { link: LinkId(9), peer: Some(PeerIx(0)), remote: IpAddr::from([10, 0, 0, 1]) },
+        Input::LinkUp {
+            link: LinkId(9),
+            far: Some(Far::Duty(PeerIx(0))),
+            remote: IpAddr::from([10, 0, 0, 1]),
+        },
     );
     let ack = TokenAck { ring: token.ring, seq: 2, outcome: Outcome::Taken };
     let taken = said_by_peer(Body::TokenAck(ack));

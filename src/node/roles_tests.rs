@@ -22,7 +22,7 @@ fn become_(node: &mut Watched<Node>, role: Role) -> Vec<Output> {
 
 fn link_up(node: &mut Watched<Node>, peer: usize, link: u64) -> Vec<Output> {
     let remote = IpAddr::from([10, 0, 0, 1]);
-    tell(node, Input::LinkUp { link: LinkId(link), peer: Some(PeerIx(peer)), remote })
+    tell(node, Input::LinkUp { link: LinkId(link), far: Some(Far::Duty(PeerIx(peer))), remote })
 }
 
 fn role_of(node: &Watched<Node>) -> Json {
@@ -87,7 +87,7 @@ fn the_former_duty_lets_all_its_links_go_and_nobody_waits_for_them_any_more() {
     let dropped: Vec<&Output> =
         outputs.iter().filter(|output| matches!(output, Output::Disconnect(_))).collect();
     // The third is being connected.
-    let all = [0, 1, 2].map(|at| Output::Disconnect(PeerIx(at)));
+    let all = [0, 1, 2].map(|at| Output::Disconnect(Far::Duty(PeerIx(at))));
     assert_eq!(dropped, all.iter().collect::<Vec<_>>());
     assert_eq!((node.machine().poll_timeout(), role_of(&node)), (None, json!("secondary")));
     assert_eq!(node.machine().guests.links(), 1, "the one that somebody else opened");
@@ -134,7 +134,7 @@ fn a_secondary_that_becomes_a_primary_asks_for_what_its_store_has_not() {
     let cursors = BTreeMap::from([(JournalId(0xb), Seq(4))]);
     become_(&mut node, Role::Primary(PollConfig { cursors, ..polling(1) }));
     let outputs = node.timeout();
-    assert!(outputs.iter().any(|output| matches!(output, Output::Connect { peer: PeerIx(0), .. })));
+    assert!(outputs.iter().any(|output| matches!(output, Output::Connect { far: Far::Duty(PeerIx(0)), .. })));
     let outputs = link_up(&mut node, 0, 7);
     let mut contact = answer(&outputs, 0, 0);
     if let Body::Readings(readings) = &mut contact.body {
@@ -186,7 +186,7 @@ fn a_connection_that_comes_about_too_late_is_nobodys() {
     let mut node = primary(1);
     become_(&mut node, Role::Secondary);
     assert_eq!(link_up(&mut node, 0, 7), []);
-    assert_eq!(tell(&mut node, Input::LinkFailed { peer: PeerIx(0), why: "refused".into() }), []);
+    assert_eq!(tell(&mut node, Input::LinkFailed { far: Far::Duty(PeerIx(0)), why: "refused".into() }), []);
     let outputs = hear_message(&mut node, 7, Message { body: Body::Ping, ..heard("1") });
     assert!(matches!(&sent(&outputs)[..], [Message { body: Body::Pong(..), .. }]));
 }

@@ -41,7 +41,10 @@ fn sent_on(outputs: &[Output], link: LinkId) -> Vec<(String, Body)> {
 }
 
 fn link_up(node: &mut Watched<Node>, peer: usize, link: LinkId) -> Vec<Output> {
-    tell(node, Input::LinkUp { link, peer: Some(PeerIx(peer)), remote: IpAddr::from([10, 0, 0, 1]) })
+    tell(
+        node,
+        Input::LinkUp { link, far: Some(Far::Duty(PeerIx(peer))), remote: IpAddr::from([10, 0, 0, 1]) },
+    )
 }
 
 fn heard(link: LinkId, id: &str, body: Body) -> Input {
@@ -81,7 +84,7 @@ fn a_turn_begins_with_what_the_last_one_left_in_the_store() {
         }
         outputs = node.run_until(node.now() + AFTER / 5);
     }
-    assert!(seen.contains(&Output::Disconnect(PeerIx(0))), "the polled peer is let go: {seen:?}");
+    assert!(seen.contains(&Output::Disconnect(Far::Duty(PeerIx(0)))), "the polled peer is let go: {seen:?}");
     let status = node.machine().status(at(node.now()));
     assert_eq!((&status["standby"]["acts"], &status["polling"]), (&json!(false), &json!(null)));
 

@@ -248,11 +248,11 @@ impl RingWorld {
         let now = host.clocks.now(self.at);
         let store = &mut host.running.as_mut().expect("it speaks").store;
         match output {
-            Output::Connect { peer, .. } => {
+            Output::Connect { far: Far::Duty(peer), .. } => {
                 let (wait, life) = (self.way(), self.hosts[at].life);
                 return self.schedule(wait, Step::Connect(at, life, peer));
             }
-            Output::Disconnect(peer) => {
+            Output::Disconnect(Far::Duty(peer)) => {
                 if let Some(id) = host.opened.remove(&peer) {
                     self.hang_up(id, at);
                 }
@@ -289,14 +289,14 @@ impl RingWorld {
 
     fn connect(&mut self, at: usize, peer: PeerIx) {
         if self.hosts[peer.0].running.is_none() {
-            return self.tell(at, Input::LinkFailed { peer, why: "refused".to_owned() });
+            return self.tell(at, Input::LinkFailed { far: Far::Duty(peer), why: "refused".to_owned() });
         }
         self.serial += 1;
         let (id, remote) = (self.serial, IpAddr::from([10, 0, 0, 9]));
         self.connections.insert(id, [at, peer.0]);
         self.hosts[at].opened.insert(peer, id);
-        self.tell(peer.0, Input::LinkUp { link: link(id, 1), peer: None, remote });
-        self.tell(at, Input::LinkUp { link: link(id, 0), peer: Some(peer), remote });
+        self.tell(peer.0, Input::LinkUp { link: link(id, 1), far: None, remote });
+        self.tell(at, Input::LinkUp { link: link(id, 0), far: Some(Far::Duty(peer)), remote });
     }
 
     /// Synchronises the clock of a machine. Its node hears of it again and again, as from the event loop: a clock that

@@ -14,7 +14,7 @@ use super::{Asker, Input, Node, NodeConfig, Output, PollConfig, Role, for_seeds,
 use crate::model::{
     BootId, Channel, ClockMark, Instant, JournalId, Message, NodeName, Pack, TimeSource, WallTime,
 };
-use crate::proto::{LinkId, PeerIx, PollOrder};
+use crate::proto::{Far, LinkId, PeerIx, PollOrder};
 use crate::store::{Check, OpenParams, Store};
 use crate::wire::{LineDecoder, encode};
 
@@ -382,11 +382,11 @@ impl World {
         let (boot, now) = (host.clocks.boot_id(), host.clocks.now(self.at));
         let store = &mut host.running.as_mut().expect("it speaks").store;
         match output {
-            Output::Connect { peer, .. } => {
+            Output::Connect { far: Far::Duty(peer), .. } => {
                 let (wait, life) = (self.rng.i64(1_000..SECOND), host.life);
                 return self.schedule(wait, Event::Connect(peer, life));
             }
-            Output::Disconnect(peer) => {
+            Output::Disconnect(Far::Duty(peer)) => {
                 let host = peer.0 + 1;
                 let open = self.connections.iter().find(|(_, connection)| connection.host == host);
                 if let Some(id) = open.map(|(id, _)| *id) {
@@ -414,7 +414,9 @@ impl World {
                 store.note_link(&node, journal, &link).unwrap();
                 host.new_facts.push(Fact::Link(boot, journal, link));
             }
-            Output::Append(_)
+            Output::Connect { .. }
+            | Output::Disconnect(_)
+            | Output::Append(_)
             | Output::Report(_)
             | Output::ChangeRole { .. }
             | Output::Read { asker: Asker::Ring, .. } => return,
@@ -429,13 +431,13 @@ impl World {
         }
         let is_there = self.hosts[at].running.is_some() && !self.hosts[at].is_cut && !self.hosts[SINK].is_cut;
         if !is_there {
-            return self.tell(SINK, Input::LinkFailed { peer, why: "refused".to_owned() });
+            return self.tell(SINK, Input::LinkFailed { far: Far::Duty(peer), why: "refused".to_owned() });
         }
         self.serial += 1;
         let (id, remote) = (self.serial, IpAddr::from([10, 0, 0, 9]));
         self.connections.insert(id, Connection { host: at, busy_until: [self.at; 2] });
-        self.tell(at, Input::LinkUp { link: LinkId(id), peer: None, remote });
-        self.tell(SINK, Input::LinkUp { link: LinkId(id), peer: Some(peer), remote });
+        self.tell(at, Input::LinkUp { link: LinkId(id), far: None, remote });
+        self.tell(SINK, Input::LinkUp { link: LinkId(id), far: Some(Far::Duty(peer)), remote });
     }
 
     /// A line is on its way: longer now and then, never before the one before it, and lost while the way is cut.

@@ -19,18 +19,25 @@ pub(crate) mod contract;
 pub(crate) mod defect;
 pub mod foreign;
 mod journals;
+mod lab;
 mod peer;
 mod primary;
 mod ring;
 mod secondary;
 mod standby;
+mod zre;
 
 pub use backoff::Backoff;
 pub use clock::OwnClock;
+pub use lab::{Lab, LabConfig, LabOutput, LabReport, LabRing, LabSource};
 pub use primary::{PollOrder, Primary, PrimaryConfig, PrimaryOutput, PrimaryReport};
 pub use ring::{Ring, RingConfig, RingOutput, RingReport};
 pub use secondary::{Secondary, SecondaryOutput};
 pub use standby::{Standby, StandbyConfig, StandbyOutput, StandbyReport};
+pub use zre::{
+    EVASIVE_AFTER, EXPIRED_AFTER, VERSION_HEADER, ZRE_PEERS_MAX, Zre, ZreConfig, ZreEvent, ZreOutput,
+    ZreParting, ZrePeer, ZreWrap,
+};
 
 /// One connection, by the driver's number for it; never used again for another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -39,6 +46,19 @@ pub struct LinkId(pub u64);
 /// A configured peer, by its place in the list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PeerIx(pub usize);
+
+/// For whom a link is opened: a peer of one of the node's machines, by that machine's number for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Far {
+    /// A peer of the machine of the role.
+    Duty(PeerIx),
+    /// A peer of a ZRE group.
+    Zre(PeerIx),
+    /// A station of Autopilot.
+    Station(PeerIx),
+    /// A node that speaks the lab's text.
+    Lab(PeerIx),
+}
 
 /// Most readings that one poll asks for or gets. At about 100 bytes each on the wire they fit a line four times over,
 /// and a commit of so many takes a few milliseconds on an SD card.

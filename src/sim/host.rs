@@ -8,7 +8,7 @@ use super::world::Event;
 use crate::model::{Instant, NodeName, RingId};
 use crate::node::Node;
 use crate::proto::contract::Watched;
-use crate::proto::{LinkId, PeerIx};
+use crate::proto::{Far, LinkId};
 
 /// A node that runs, and what its event loop holds.
 #[derive(Debug)]
@@ -17,7 +17,7 @@ pub(super) struct Running {
     /// Its links: connection, and which end of it.
     pub(super) links: BTreeMap<LinkId, (u64, usize)>,
     /// Each peer's link, or the attempt at one.
-    pub(super) peers: BTreeMap<PeerIx, Result<LinkId, u64>>,
+    pub(super) peers: BTreeMap<Far, Result<LinkId, u64>>,
     /// How many tokens it had taken when it was last looked at, and the largest ring of them.
     pub(super) visits: u64,
     pub(super) newest: RingId,

@@ -8,7 +8,7 @@ use super::net::{Arrival, Connection, End};
 use super::world::{Dial, Event, World, between};
 use crate::model::{Instant, Message, WallTime};
 use crate::node::Input;
-use crate::proto::{LinkId, PeerIx};
+use crate::proto::{Far, LinkId};
 use crate::wire;
 
 /// A lost packet is sent again after this, then after twice as long, and so on.
@@ -23,18 +23,18 @@ const CALLS_MAX: u32 = 4;
 const CUTS_MAX: usize = 3;
 
 impl World<'_> {
-    pub(super) fn start_dialing(&mut self, at: usize, peer: PeerIx, address: &str) -> Result<(), Broken> {
+    pub(super) fn start_dialing(&mut self, at: usize, far: Far, address: &str) -> Result<(), Broken> {
         let Some(&(goal, is_second_way)) = self.addresses.get(address) else { return Ok(()) };
         let attempt = self.next_link;
         self.next_link += 1;
         let Some(host) = self.hosts.get_mut(at) else { return Ok(()) };
         let life = host.life;
         let running = host.running.as_mut();
-        let before = running.and_then(|running| running.peers.insert(peer, Err(attempt)));
+        let before = running.and_then(|running| running.peers.insert(far, Err(attempt)));
         if let Some(Ok(link)) = before {
             self.hang_up(at, link)?;
         }
-        let dial = Dial { host: at, life, peer, attempt, goal, is_second_way, tries: 0 };
+        let dial = Dial { host: at, life, far, attempt, goal, is_second_way, tries: 0 };
         let wait = self.travel(0);
         self.schedule(wait, Event::Dial(Box::new(dial)));
         Ok(())
@@ -60,13 +60,13 @@ impl World<'_> {
             self.schedule(wait, Event::Dialed(Box::new(dial), None));
             return Ok(());
         }
-        let (near, far) = (LinkId(self.next_link), LinkId(self.next_link + 1));
+        let (near, called) = (LinkId(self.next_link), LinkId(self.next_link + 1));
         self.next_link += 2;
-        let ends = [End::new(Some(dial.host), near), End::new(Some(dial.goal), far)];
+        let ends = [End::new(Some(dial.host), near), End::new(Some(dial.goal), called)];
         let id = self.open(ends, dial.is_second_way);
-        self.join(dial.goal, far, id, 1);
+        self.join(dial.goal, called, id, 1);
         let remote = ip(dial.host);
-        self.tell_soon(dial.goal, Input::LinkUp { link: far, peer: None, remote });
+        self.tell_soon(dial.goal, Input::LinkUp { link: called, far: None, remote });
         self.schedule(wait, Event::Dialed(Box::new(dial), Some(id)));
         Ok(())
     }
@@ -91,21 +91,21 @@ impl World<'_> {
         let host = self.hosts.get_mut(dial.host).filter(|host| host.life == dial.life);
         let running = host.and_then(|host| host.running.as_mut());
         let is_wanted =
-            running.as_ref().is_some_and(|running| running.peers.get(&dial.peer) == Some(&Err(dial.attempt)));
+            running.as_ref().is_some_and(|running| running.peers.get(&dial.far) == Some(&Err(dial.attempt)));
         match (running.filter(|_| is_wanted), connection) {
             (Some(running), None) => {
-                running.peers.remove(&dial.peer);
-                self.tell(dial.host, Input::LinkFailed { peer: dial.peer, why: "refused".to_owned() })
+                running.peers.remove(&dial.far);
+                self.tell(dial.host, Input::LinkFailed { far: dial.far, why: "refused".to_owned() })
             }
             (Some(running), Some(id)) => {
                 let Some(link) = self.connections.get(&id).map(|one| one.ends[0].link) else {
-                    running.peers.remove(&dial.peer);
+                    running.peers.remove(&dial.far);
                     return self
-                        .tell(dial.host, Input::LinkFailed { peer: dial.peer, why: "reset".to_owned() });
+                        .tell(dial.host, Input::LinkFailed { far: dial.far, why: "reset".to_owned() });
                 };
-                running.peers.insert(dial.peer, Ok(link));
+                running.peers.insert(dial.far, Ok(link));
                 self.join(dial.host, link, id, 0);
-                self.tell(dial.host, Input::LinkUp { link, peer: Some(dial.peer), remote: ip(dial.goal) })
+                self.tell(dial.host, Input::LinkUp { link, far: Some(dial.far), remote: ip(dial.goal) })
             }
             // Nobody wants it any more: the kernel says so.
             (None, Some(id)) => self.go_away(id, 0),

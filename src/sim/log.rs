@@ -27,6 +27,7 @@ pub(super) fn key(body: &Body) -> &'static str {
         Body::Error { .. } => "ERROR",
         Body::Unknown { .. } => "UNKNOWN",
         Body::Foreign(_) => "FOREIGN",
+        Body::Lab(_) => "LAB",
     }
 }
 

@@ -225,10 +225,10 @@ impl World<'_> {
             self.log(format_args!("{name} -> {}", short_output(&output)));
         }
         match output {
-            Output::Connect { peer, address } => self.start_dialing(at, peer, &address),
-            Output::Disconnect(peer) => {
+            Output::Connect { far, address, .. } => self.start_dialing(at, far, &address),
+            Output::Disconnect(far) => {
                 let running = self.hosts.get_mut(at).and_then(|host| host.running.as_mut());
-                match running.and_then(|running| running.peers.remove(&peer)) {
+                match running.and_then(|running| running.peers.remove(&far)) {
                     Some(Ok(link)) => self.hang_up(at, link),
                     _ => Ok(()),
                 }

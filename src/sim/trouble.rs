@@ -320,7 +320,7 @@ impl World<'_> {
         let id = self.open([End::new(None, LinkId(0)), End::new(Some(at), link)], true);
         self.join(at, link, id, 1);
         self.trouble.guests.push((number, id));
-        self.tell_soon(at, Input::LinkUp { link, peer: None, remote: ip(60_000) });
+        self.tell_soon(at, Input::LinkUp { link, far: None, remote: ip(60_000) });
         for _ in 0..self.chances.fault.usize(1..6) {
             let line = self.chances.fault.choice(&LINES).copied().unwrap_or_default();
             self.transmit(id, 1, line)?;

@@ -17,7 +17,7 @@ use super::scenario::Scenario;
 use super::trouble::Trouble;
 use crate::model::{Instant, JournalId, Readings, Seq};
 use crate::node::{Asker, Input, Output};
-use crate::proto::PeerIx;
+use crate::proto::Far;
 use crate::proto::defect::Planted;
 
 /// Events in one run: more is a world that does not come to rest.
@@ -54,7 +54,7 @@ pub(super) enum Event {
 pub(super) struct Dial {
     pub(super) host: usize,
     pub(super) life: u32,
-    pub(super) peer: PeerIx,
+    pub(super) far: Far,
     pub(super) attempt: u64,
     pub(super) goal: usize,
     pub(super) is_second_way: bool,

@@ -14,6 +14,7 @@ mod lan;
 mod process;
 mod proxy;
 mod ring;
+mod script;
 mod stores;
 mod terminal;
 
@@ -24,6 +25,7 @@ pub(crate) use lan::Lan;
 pub(crate) use process::{Launch, Process, peer};
 pub(crate) use proxy::Proxy;
 pub(crate) use ring::RingSite;
+pub(crate) use script::{Script, real_python};
 pub(crate) use stores::{Row, assert_collected, cursor_of, journal_of, own_journal, own_rows, rows};
 pub(crate) use terminal::AtTerminal;
 

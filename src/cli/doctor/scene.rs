@@ -20,6 +20,17 @@ use crate::store::{FILE_NAME, LOCK_NAME, Reader, StoreError};
 /// So long a node on this machine may take to answer.
 const STATUS_LIMIT: Duration = Duration::from_secs(2);
 
+/// A role that the data folder keeps.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum KeptRole {
+    /// None is kept.
+    None,
+    /// The settings have it.
+    Taken,
+    /// The settings have the configured one instead, for this reason.
+    Passed(String),
+}
+
 /// Opens a bus.
 pub(super) type OpenBus = Box<dyn Fn(&BusSettings) -> Result<Box<DynBus>, OpenError> + Send + Sync>;
 
@@ -46,6 +57,7 @@ pub(super) struct Scene {
     pub(super) host: Host,
     pub(super) config: Config,
     pub(super) settings: Settings,
+    pub(super) kept_role: KeptRole,
     /// The buses with the chips that are configured on each; the one that is meant where there are no chips.
     pub(super) buses: Vec<BusSettings>,
     /// The time by this machine's clock.
@@ -66,6 +78,7 @@ impl Scene {
             host,
             config,
             settings,
+            kept_role: KeptRole::None,
             buses,
             wall: io::now().wall,
             open_bus: Box::new(open_bus),

@@ -6,7 +6,7 @@ use serde_json::Value as Json;
 
 use super::DEFAULT_CONFIG;
 use super::finding::Finding;
-use super::scene::{Config, Scene};
+use super::scene::{Config, KeptRole, Scene};
 use crate::io::RoleSettings;
 
 const UNIT: &str = "pisink.service";
@@ -51,8 +51,12 @@ pub(super) fn check_config(scene: &Scene) -> Vec<Finding> {
             format!("one of a ring of {}{part}", peers.len())
         }
     };
+    let role = match &scene.kept_role {
+        KeptRole::Taken => format!("{role} (kept in {}, not configured)", settings.data.display()),
+        KeptRole::None | KeptRole::Passed(_) => role,
+    };
     let sum = format!("{role}, {chips} chip(s), data in {}", settings.data.display());
-    vec![match &scene.config {
+    let config = match &scene.config {
         Config::Read(path) => Finding::good(format!("{}: {sum}", path.display())),
         Config::None => Finding::note(format!("no config file: flags and defaults are looked at ({sum})"))
             .and_next(format!(
@@ -66,7 +70,15 @@ pub(super) fn check_config(scene: &Scene) -> Vec<Finding> {
             why.clone(),
             format!("mend {}; until then, flags and defaults are looked at ({sum})", path.display()),
         ),
-    }]
+    };
+    let passed = match &scene.kept_role {
+        KeptRole::Passed(why) => Some(Finding::warning(
+            format!("the role that is kept in {} is not taken up: {why}", settings.data.display()),
+            "`pisink role ADDRESS configured` forgets it while the node runs",
+        )),
+        KeptRole::None | KeptRole::Taken => None,
+    };
+    [config].into_iter().chain(passed).collect()
 }
 
 /// How the service is, where systemd runs the machine.

@@ -89,3 +89,26 @@ fn a_pi_that_is_not_is_told_everything() {
     }
     assert_eq!(report::worst(&findings), Severity::Failure);
 }
+
+#[test]
+fn the_role_that_a_start_would_take_up_is_looked_at() {
+    let dir = tempfile::tempdir().unwrap();
+    let settings = |flags: &[&str]| {
+        let data = dir.path().to_str().unwrap();
+        let words = [&["doctor", "--data", data, "--listen", "127.0.0.1:7001"], flags].concat();
+        let args = <DoctorArgs as Args>::augment_args(clap::Command::new("doctor"));
+        let found = args.try_get_matches_from(words).unwrap();
+        let scene =
+            scene(<DoctorArgs as clap::FromArgMatches>::from_arg_matches(&found).unwrap().run).unwrap();
+        (scene.settings.role.name(), scene.kept_role)
+    };
+    assert_eq!(settings(&[]), ("secondary", KeptRole::None));
+    std::fs::write(dir.path().join("role.json"), r#"{"role":"primary","peers":["pi-2:7001"]}"#).unwrap();
+    assert_eq!(settings(&[]), ("primary", KeptRole::Taken));
+    for flags in [&["--role", "secondary"][..], &[]] {
+        let (role, kept) = settings(flags);
+        assert_eq!(role, "secondary");
+        assert!(matches!(kept, KeptRole::Passed(_)), "{kept:?}");
+        std::fs::write(dir.path().join("role.json"), "{").unwrap();
+    }
+}

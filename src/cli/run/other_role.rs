@@ -10,7 +10,11 @@ use crate::io::RoleSettings;
 use crate::model::{self, Collects, RoleRequest};
 
 /// What `request` comes to at the node of these flags and this file: whatever it does not say is as they say.
-pub(super) fn settings(args: &RunArgs, file: &FileConfig, request: &RoleRequest) -> Result<RoleSettings> {
+pub(in crate::cli) fn settings(
+    args: &RunArgs,
+    file: &FileConfig,
+    request: &RoleRequest,
+) -> Result<RoleSettings> {
     let (mut args, mut file) = (args.clone(), file.clone());
     let name = match request.role {
         model::RoleName::Primary => RoleName::Primary,

@@ -10,9 +10,10 @@ use mio::{Interest, Token};
 use super::EventLoop;
 use crate::io::clock;
 use crate::io::link::{Fate, Link, Received};
-use crate::model::Body;
+use crate::model::{Access, Body, Commands, Framings};
 use crate::node::Input;
-use crate::proto::{LinkId, PeerIx};
+use crate::proto::{Far, LinkId};
+use crate::wire::Framing;
 
 /// Links at once; more are turned away at the door.
 const LINKS_MAX: usize = 10_240;
@@ -72,9 +73,10 @@ impl EventLoop {
             }
             return;
         }
-        if let Some(link) = self.add_link(stream, remote, None) {
+        let framing = Framing::unknown(access(remote));
+        if let Some(link) = self.add_link(stream, remote, None, framing) {
             log::debug!("{remote}: connected");
-            self.tell(Input::LinkUp { link, peer: None, remote: remote.ip() });
+            self.tell(Input::LinkUp { link, far: None, remote: remote.ip() });
         }
     }
 
@@ -82,11 +84,12 @@ impl EventLoop {
         &mut self,
         stream: TcpStream,
         remote: SocketAddr,
-        peer: Option<PeerIx>,
+        far: Option<Far>,
+        framing: Framing,
     ) -> Option<LinkId> {
         let id = LinkId(self.next_link);
         self.next_link += 1;
-        let mut link = Link::new(stream, remote.ip(), peer);
+        let mut link = Link::new(stream, remote.ip(), far, framing);
         // Every message is one write: there is nothing to be gained by waiting for more.
         let _ = link.stream().set_nodelay(true);
         let token = Token(usize::try_from(id.0).ok()?);
@@ -117,7 +120,7 @@ impl EventLoop {
     /// Whether the link now stands. It is told to the node once, either way.
     fn finish_connecting(&mut self, id: LinkId) -> bool {
         let Some(link) = self.links.get_mut(&id) else { return false };
-        let Some(peer) = link.peer else { return true };
+        let Some(far) = link.far else { return true };
         let failure = match link.stream().take_error() {
             Ok(Some(error)) | Err(error) => Some(error.to_string()),
             Ok(None) => match link.stream().peer_addr() {
@@ -128,12 +131,15 @@ impl EventLoop {
         };
         if let Some(why) = failure {
             self.remove_link(id);
-            self.tell(Input::LinkFailed { peer, why });
+            self.tell(Input::LinkFailed { far, why });
             return false;
         }
         link.is_connected = true;
         let remote = link.remote;
-        self.tell(Input::LinkUp { link: id, peer: Some(peer), remote });
+        if link.greet() {
+            self.unsent.insert(id);
+        }
+        self.tell(Input::LinkUp { link: id, far: Some(far), remote });
         true
     }
 
@@ -150,7 +156,7 @@ impl EventLoop {
             let brought_message = link.messages != messages;
             self.unfinished.after_read(id, clock::now().mono, brought_message, link.is_partial());
         }
-        let is_peer = link.peer.is_some();
+        let is_peer = link.far.is_some();
         if matches!(turn, ReadTurn::Ended) && !is_peer && link.is_open() {
             link.fate = Fate::Answering;
             self.unsent.insert(id);
@@ -218,6 +224,9 @@ impl EventLoop {
                 return false;
             }
         }
+        if link.greet() {
+            self.unsent.insert(id);
+        }
         undrained == 0 || !self.drain_beside(now, Some((id, link)))
     }
 
@@ -227,7 +236,7 @@ impl EventLoop {
         if self.unsent.is_empty() {
             return;
         }
-        let is_to_peer = |id: &LinkId| self.links.get(id).is_some_and(|link| link.peer.is_some());
+        let is_to_peer = |id: &LinkId| self.links.get(id).is_some_and(|link| link.far.is_some());
         let (first, then): (Vec<_>, Vec<_>) =
             std::mem::take(&mut self.unsent).into_iter().partition(is_to_peer);
         for id in first.into_iter().chain(then) {
@@ -246,7 +255,7 @@ impl EventLoop {
 
     /// Counts what a stranger's link holds in memory. When all of them hold too much, the one that holds most goes.
     fn weigh(&mut self, id: LinkId) {
-        let Some(link) = self.links.get_mut(&id).filter(|link| link.peer.is_none()) else { return };
+        let Some(link) = self.links.get_mut(&id).filter(|link| link.far.is_none()) else { return };
         self.held_bytes -= link.counted_bytes;
         link.counted_bytes = link.held_bytes();
         self.held_bytes += link.counted_bytes;
@@ -272,10 +281,10 @@ impl EventLoop {
     pub(super) fn drop_link(&mut self, id: LinkId, why: &str) {
         let Some(link) = self.links.remove(&id) else { return };
         log::debug!("{}: {why}", link.remote);
-        let connecting = link.peer.filter(|_| !link.is_connected);
+        let connecting = link.far.filter(|_| !link.is_connected);
         self.forget_link(id, link);
         match connecting {
-            Some(peer) => self.tell(Input::LinkFailed { peer, why: why.to_owned() }),
+            Some(far) => self.tell(Input::LinkFailed { far, why: why.to_owned() }),
             None => self.tell(Input::LinkDown { link: id, why: why.to_owned() }),
         }
     }
@@ -295,14 +304,21 @@ impl EventLoop {
         self.paused.remove(&id);
         self.unread.remove(&id);
         self.unsent.remove(&id);
-        if link.peer.is_some() && !link.is_connected {
+        if link.far.is_some() && !link.is_connected {
             // Its name may lead elsewhere by now.
             self.found.retain(|_, found| found.ip() != link.remote);
         }
-        if let Some(peer) = link.peer
-            && self.peers.get(&peer) == Some(&id)
+        if let Some(far) = link.far
+            && self.peers.get(&far) == Some(&id)
         {
-            self.peers.remove(&peer);
+            self.peers.remove(&far);
         }
     }
+}
+
+/// What a link from there may do: other framings than the native one are in the clear and ask for nothing, so they are
+/// for this machine alone.
+fn access(remote: SocketAddr) -> Access {
+    let is_here = remote.ip().to_canonical().is_loopback();
+    Access { open: if is_here { Framings::ALL } else { Framings::LINE }, allow: Commands::NONE }
 }

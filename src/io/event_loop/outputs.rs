@@ -12,7 +12,8 @@ use crate::io::link::{Fate, Link, OUTBOUND_MAX_BYTES};
 use crate::io::store_thread::StoreCommand;
 use crate::model::{Body, Message, Now, Readings, Seq};
 use crate::node::{Asker, Input, Node, Output, Report};
-use crate::proto::{LinkId, PeerIx, PrimaryReport};
+use crate::proto::{Far, LinkId, PrimaryReport};
+use crate::wire::{Dialect, Framing};
 
 /// Reads of the own journal that may wait in the store at once, for all who poll; the others are to ask again later.
 /// What is appended waits behind them.
@@ -49,15 +50,15 @@ impl EventLoop {
                         self.close(link);
                     }
                 },
-                Output::Disconnect(peer) => {
-                    self.resolving.remove(&peer);
-                    let link = self.peers.remove(&peer);
+                Output::Disconnect(far) => {
+                    self.resolving.remove(&far);
+                    let link = self.peers.remove(&far);
                     drop_beside |= link.is_some() && link == beside.as_ref().map(|(id, _)| *id);
                     if let Some(link) = link {
                         self.remove_link(link);
                     }
                 }
-                Output::Connect { peer, address } => self.start_connecting(peer, &address),
+                Output::Connect { far, address, dialect } => self.start_connecting(far, &address, dialect),
                 Output::Read { asker, after, max } => self.ask_to_read(now, asker, after, max, &mut beside),
                 Output::Take(readings) => self.take(now, readings),
                 Output::Append(pack) => self.parts.store.append(pack),
@@ -175,36 +176,36 @@ impl EventLoop {
         extend(status, self.parts.crew.status());
     }
 
-    fn start_connecting(&mut self, peer: PeerIx, address: &str) {
+    fn start_connecting(&mut self, far: Far, address: &str, dialect: Dialect) {
         if let Ok(address) = address.parse::<SocketAddr>() {
-            return self.connect(peer, Ok(address));
+            return self.connect(far, Ok(address), dialect);
         }
         if let Some(found) = self.found.get(address) {
-            return self.connect(peer, Ok(*found));
+            return self.connect(far, Ok(*found), dialect);
         }
         let attempt = self.next_link;
         self.next_link += 1;
-        self.resolving.insert(peer, attempt);
-        if !self.parts.resolver.ask(peer, attempt, address) {
-            self.resolving.remove(&peer);
-            self.connect(peer, Err("too many names wait to be resolved".to_owned()));
+        self.resolving.insert(far, (attempt, dialect));
+        if !self.parts.resolver.ask(far, attempt, address) {
+            self.resolving.remove(&far);
+            self.connect(far, Err("too many names wait to be resolved".to_owned()), dialect);
         }
     }
 
     /// Called while the node is being drained too: what it is told here is drained by the caller or by the next turn.
-    pub(super) fn connect(&mut self, peer: PeerIx, address: Result<SocketAddr, String>) {
+    pub(super) fn connect(&mut self, far: Far, address: Result<SocketAddr, String>, dialect: Dialect) {
         let stream = address.and_then(|address| {
             TcpStream::connect(address).map(|stream| (stream, address)).map_err(|error| error.to_string())
         });
         let added = stream.and_then(|(stream, address)| {
-            self.add_link(stream, address, Some(peer))
+            self.add_link(stream, address, Some(far), Framing::speaking(dialect))
                 .ok_or_else(|| "the socket cannot be watched".to_owned())
         });
         match added {
             Ok(link) => {
-                self.peers.insert(peer, link);
+                self.peers.insert(far, link);
             }
-            Err(why) => self.parts.node.handle_input(clock::now(), Input::LinkFailed { peer, why }),
+            Err(why) => self.parts.node.handle_input(clock::now(), Input::LinkFailed { far, why }),
         }
     }
 }
