@@ -12,9 +12,9 @@ use crate::io::{Client, Patience};
 use crate::wire::{Dialect, JsocketDialect};
 
 const EXAMPLES: &str = "\
-  pisink request 127.0.0.1:7001 '{\"key\":\"LATEST\"}'       a node, in its own language
-  pisink request --jsocket pi-2:5489 '{\"greeting\":\"hey\"}'  a jsocket 2 server; --jsocket=1 or --jsocket=2012 for others
-  pisink request --no-answer pi-2:7001 '{\"msg\":21.5}'     says it, and waits for nothing
+  pisink request 127.0.0.1:7001 '{\"key\":\"LATEST\"}'         a node, in its own language
+  pisink request --jsocket pi-2:5489 '{\"greeting\":\"hey\"}'  a jsocket 2 server; --jsocket=1, --jsocket=2012
+  pisink request --no-answer pi-2:7001 '{\"msg\":21.5}'       says it, and waits for nothing
 
 Exit codes: 0 answered, 1 no answer or an ERROR, 2 wrong usage.";
 

@@ -1,5 +1,5 @@
-//! One link to a JSON server, by a framing that is named: asks, and waits for the answer. Blocking; for command lines and
-//! small programs.
+//! One link to a JSON server, by a framing that is named: asks, and waits for the answer. Blocking; for command lines
+//! and small programs.
 
 use std::collections::VecDeque;
 use std::io::{ErrorKind, Read, Write};
@@ -128,7 +128,8 @@ impl Client {
                 }
                 Err(why) => on_failure(tries, &why),
             }
-            std::thread::sleep(patience.pause);
+            // Somebody may unpark this thread: then the next try comes sooner.
+            std::thread::park_timeout(patience.pause);
         };
         let framing = Framing::speaking_plain(dialect);
         let (address, timeout) = (address.to_owned(), patience.timeout);

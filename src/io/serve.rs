@@ -183,8 +183,8 @@ impl Server {
         Stopper(Arc::clone(&self.shared))
     }
 
-    /// Serves until it is stopped; then sends what waits to be sent, as far as that goes without waiting, and tells what
-    /// it has seen.
+    /// Serves until it is stopped; then sends what waits to be sent, as far as that goes without waiting, and tells
+    /// what it has seen.
     ///
     /// # Errors
     /// The event loop failed.
