@@ -16,6 +16,7 @@ mod init;
 mod merge;
 mod parse;
 mod plot;
+mod request;
 mod role;
 mod run;
 mod sensors;
@@ -68,6 +69,8 @@ enum Command {
     Sensors(sensors::SensorsArgs),
     /// Ask a running node how it is
     Status(status::StatusArgs),
+    /// Send one JSON message to a server, by line JSON or jsocket, and print its answer
+    Request(request::RequestArgs),
     /// Ask a running node for its role, or give it another
     Role(role::RoleArgs),
     /// Check everything that a node needs on this machine, and say what to do about what is wrong
@@ -110,6 +113,7 @@ pub fn main() -> ExitCode {
         Command::Merge(args) => merge::run(&args),
         Command::Sensors(args) => sensors::run(&args),
         Command::Status(args) => status::run(&args),
+        Command::Request(args) => request::run(&args),
         Command::Role(args) => role::run(args),
         Command::Doctor(args) => doctor::run(*args),
         Command::Simulate(args) => simulate::run(&args),

@@ -16,7 +16,6 @@ mod links;
 mod orders;
 mod outputs;
 mod telling;
-mod unfinished;
 
 use super::clock;
 use super::crew::Crew;
@@ -26,13 +25,13 @@ use super::ports::{PORTS_MAX, Port};
 use super::resolver::{Resolved, Resolver};
 use super::store_thread::{StoreHandle, StoreReply};
 use super::synced::Synced;
+use super::unfinished::{UNFINISHED_MAX, Unfinished};
 use crate::model::{Instant, Now, Readings};
 use crate::node::{Asker, Input, Node};
 use crate::proto::{Far, LinkId};
 use crate::wire::Dialect;
 use orders::Pending;
 use telling::Telling;
-use unfinished::{UNFINISHED_MAX, Unfinished};
 
 pub(super) const WAKER: Token = Token(0);
 const SIGNALS: Token = Token(1);
