@@ -233,13 +233,12 @@ impl EventLoop {
                 StoreReply::Taken { journal, cursor } => Input::Taken { journal, cursor },
                 StoreReply::Refused { journal } => Input::Refused { journal },
                 StoreReply::Piece { asker, piece } => {
-                    self.reads = self.reads.saturating_sub(1);
-                    if let Asker::Link(link) = asker
-                        && let Some(open) = self.links.get_mut(&link)
-                    {
-                        open.awaited = open.awaited.saturating_sub(1);
-                    }
+                    self.has_read(asker);
                     Input::Piece { asker, piece }
+                }
+                StoreReply::Latest { asker, id, latest } => {
+                    self.has_read(asker);
+                    Input::Latest { asker, id, latest }
                 }
                 StoreReply::Settled(facts) => {
                     self.settled(now, facts);
@@ -265,6 +264,16 @@ impl EventLoop {
                 self.resolving.remove(&far);
                 self.connect(far, found, dialect);
             }
+        }
+    }
+
+    /// The store has read what this one asked for.
+    fn has_read(&mut self, asker: Asker) {
+        self.reads = self.reads.saturating_sub(1);
+        if let Asker::Link(link) = asker
+            && let Some(open) = self.links.get_mut(&link)
+        {
+            open.awaited = open.awaited.saturating_sub(1);
         }
     }
 
