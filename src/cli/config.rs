@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::Usage;
 use super::parse::nearest;
@@ -15,7 +15,9 @@ use super::run::Which;
 pub(super) struct FileConfig {
     pub(super) role: Option<String>,
     pub(super) name: Option<String>,
+    #[serde(deserialize_with = "one_or_list")]
     pub(super) listen: Option<String>,
+    pub(super) allow: Vec<String>,
     pub(super) data: Option<PathBuf>,
     pub(super) peers: Vec<String>,
     pub(super) bus: Option<String>,
@@ -45,6 +47,7 @@ pub(super) const KEYS: &[&str] = &[
     "role",
     "name",
     "listen",
+    "allow",
     "data",
     "peers",
     "bus",
@@ -68,6 +71,20 @@ pub(super) const KEYS: &[&str] = &[
     "plot_interval",
     "plot_last",
 ];
+
+/// One text, or a list of texts: the same parted by blanks.
+fn one_or_list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "a text or a list of texts")]
+    enum OneOrList {
+        One(String),
+        List(Vec<String>),
+    }
+    Ok(Some(match OneOrList::deserialize(deserializer)? {
+        OneOrList::One(text) => text,
+        OneOrList::List(list) => list.join(" "),
+    }))
+}
 
 /// Reads the config file at `path`.
 pub(super) fn read(path: &Path) -> Result<FileConfig> {
@@ -102,7 +119,7 @@ mod tests {
 
     #[test]
     fn every_key_is_read_and_named() {
-        let lists = ["peers", "chips", "faults", "standby"];
+        let lists = ["peers", "chips", "faults", "standby", "listen", "allow"];
         let text: String = KEYS
             .iter()
             .map(|key| match *key {

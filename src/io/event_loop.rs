@@ -8,7 +8,6 @@ use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use mio::net::TcpListener;
 use mio::{Events, Interest, Poll, Token};
 use signal_hook::consts::{SIGHUP, SIGUSR1};
 use signal_hook_mio::v1_0::Signals;
@@ -23,6 +22,7 @@ use super::clock;
 use super::crew::Crew;
 use super::link::Link;
 use super::notify::Notify;
+use super::ports::{PORTS_MAX, Port};
 use super::resolver::{Resolved, Resolver};
 use super::store_thread::{StoreHandle, StoreReply};
 use super::synced::Synced;
@@ -34,9 +34,10 @@ use orders::Pending;
 use telling::Telling;
 use unfinished::{UNFINISHED_MAX, Unfinished};
 
-const LISTENER: Token = Token(0);
-pub(super) const WAKER: Token = Token(1);
-const SIGNALS: Token = Token(2);
+pub(super) const WAKER: Token = Token(0);
+const SIGNALS: Token = Token(1);
+/// Tokens from here on are ports', by their place among the ports.
+const FIRST_PORT: usize = 2;
 /// Tokens from here on are links' numbers.
 const FIRST_LINK: u64 = 16;
 
@@ -60,7 +61,7 @@ pub(crate) enum Ending {
 /// What the loop works with; made by [`super::run`].
 pub(crate) struct Parts {
     pub(crate) poll: Poll,
-    pub(crate) listener: TcpListener,
+    pub(crate) ports: Vec<Port>,
     pub(crate) signals: Signals,
     pub(crate) node: Node,
     pub(crate) synced: Synced,
@@ -117,9 +118,11 @@ pub(crate) struct EventLoop {
 impl EventLoop {
     pub(crate) fn new(mut parts: Parts) -> Result<Self> {
         let registry = parts.poll.registry();
-        registry
-            .register(&mut parts.listener, LISTENER, Interest::READABLE)
-            .context("watching the listening port")?;
+        for (at, port) in parts.ports.iter_mut().enumerate() {
+            registry
+                .register(&mut port.listener, Token(FIRST_PORT + at), Interest::READABLE)
+                .context("watching a listening port")?;
+        }
         registry.register(&mut parts.signals, SIGNALS, Interest::READABLE).context("watching for signals")?;
         Ok(Self {
             parts,
@@ -165,9 +168,9 @@ impl EventLoop {
             }
             for event in &events {
                 match event.token() {
-                    LISTENER => self.accept(),
                     WAKER => self.take_replies(),
                     SIGNALS => self.take_signals(),
+                    Token(port) if port < FIRST_PORT + PORTS_MAX => self.accept(port - FIRST_PORT),
                     Token(number) => self.link_event(LinkId(number as u64), event, &mut scratch),
                 }
             }
@@ -212,7 +215,7 @@ impl EventLoop {
         self.drain(now);
         if self.accept_again_at.is_some_and(|at| at <= now.mono) {
             self.accept_again_at = None;
-            self.accept();
+            (0..self.parts.ports.len()).for_each(|port| self.accept(port));
         }
         if !self.parts.store.is_behind() {
             self.unread.append(&mut self.paused);

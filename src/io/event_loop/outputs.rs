@@ -9,6 +9,7 @@ use super::EventLoop;
 use crate::io::clock;
 use crate::io::crew::Crew;
 use crate::io::link::{Fate, Link, OUTBOUND_MAX_BYTES};
+use crate::io::ports;
 use crate::io::store_thread::StoreCommand;
 use crate::model::{Body, Message, Now, Readings};
 use crate::node::{Asker, Input, Node, Output, Report};
@@ -189,6 +190,8 @@ impl EventLoop {
             "bytes_sent": bytes_sent,
         });
         extend(status, more);
+        let access = &self.parts.crew.plan().settings().access;
+        extend(status, ports::status(&self.parts.ports, access));
         extend(status, self.parts.crew.status());
     }
 
