@@ -20,8 +20,9 @@ mod guests;
 mod roles;
 mod standby;
 
+pub use crate::proto::RingPart;
 use duty::{Duty, DutyOutput};
-pub use events::{Asker, Input, NodeConfig, Output, PollConfig, Report, RingPart, Role, StandbyPart};
+pub use events::{Asker, Input, NodeConfig, Output, PollConfig, Report, Role, StandbyPart};
 use guests::Guests;
 
 /// Longest id of a message that is echoed, in characters: a peer that numbers with more gets so much of it back.
@@ -271,7 +272,7 @@ impl Node {
                 }
             },
             // Its messages say all that this node needs to know.
-            Body::Introduced { .. } => {}
+            Body::Introduced { .. } | Body::Zre(_) => {}
             Body::Station(_) => {
                 let text = "there is no station here".to_owned();
                 let error = self.send(link, Body::Error { re: id, text });

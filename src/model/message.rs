@@ -4,7 +4,7 @@ use serde_json::Value as Json;
 
 use super::{
     BootId, Claim, ClaimAnswer, ClockMark, ClockSample, JournalId, LabText, NodeName, Pack, RingState,
-    RoleAnswer, RoleOrder, Routed, Seq, SinkPlace, Token, TokenAck, WallTime,
+    RoleAnswer, RoleOrder, Routed, Seq, SinkPlace, Token, TokenAck, WallTime, ZreMessage,
 };
 
 /// One envelope on a link.
@@ -76,6 +76,8 @@ pub enum Body {
         /// Its identity; empty when it has none.
         identity: Vec<u8>,
     },
+    /// A message between peers of ZRE.
+    Zre(ZreMessage),
     /// A message of Autopilot's stations.
     Station(Routed),
     /// Any JSON value that is no envelope: what `\r`-JSON scripts send.

@@ -28,6 +28,7 @@ pub(super) fn key(body: &Body) -> &'static str {
         Body::Error { .. } => "ERROR",
         Body::Unknown { .. } => "UNKNOWN",
         Body::Introduced { .. } => "INTRODUCED",
+        Body::Zre(message) => message.body.name(),
         Body::Station(_) => "STATION",
         Body::Foreign(_) => "FOREIGN",
         Body::Lab(_) => "LAB",

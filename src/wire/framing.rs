@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::jsocket::{self, JsocketDecoder};
 use super::ring::Known;
 use super::told::{Told, told};
-use super::zmtp_link::{self, ZmtpLink};
+use super::zmtp_link::ZmtpLink;
 use super::{LAB_PAUSE, LabDecoder, LineDecoder, WireError, encode_lab, envelope, excerpt, json};
 use crate::model::{Access, Body, Command, FramingName, Framings, Message, RoleOrder, WallTime};
 
@@ -219,35 +219,26 @@ impl Framing {
 
     /// Appends a message in the link's framing; in line JSON where that is not told yet. `sent` is its time stamp.
     pub fn encode(&mut self, message: &Message, sent: WallTime, out: &mut Vec<u8>) {
+        if let Some(link) = self.state.zmtp() {
+            return link.encode(message, sent, out);
+        }
         match self.dialect() {
             Some(Dialect::Jsocket(dialect)) => jsocket::encode(dialect, message, sent, out),
-            Some(Dialect::Zmtp) => zmtp_link::encode(message, sent, out),
             Some(Dialect::Lab) => {
                 // The lab's programs have no word for anything else, such as an error: to them the link is closed.
                 if let Body::Lab(text) = &message.body {
                     encode_lab(text, out);
                 }
             }
-            Some(Dialect::Line) | None => envelope::encode(message, sent, out),
+            Some(Dialect::Line | Dialect::Zmtp) | None => envelope::encode(message, sent, out),
         }
     }
 
     /// Appends what the framing itself has to say now, unasked or in answer to the framing of the other end. To be
     /// called when the link stands, and after what was received is taken.
     pub fn greeting(&mut self, out: &mut Vec<u8>) {
-        match &mut self.state {
-            State::Zmtp(link) => link.greeting(out),
-            State::Told { then, .. } if matches!(**then, State::Zmtp(_)) => {
-                if let State::Zmtp(link) = &mut **then {
-                    link.greeting(out);
-                }
-            }
-            State::Line(_)
-            | State::Jsocket(..)
-            | State::Lab(_)
-            | State::Unknown(..)
-            | State::Refused(_)
-            | State::Told { .. } => {}
+        if let Some(link) = self.state.zmtp() {
+            link.greeting(out);
         }
     }
 
@@ -322,6 +313,14 @@ impl State {
                 *input = &[];
                 None
             }
+        }
+    }
+
+    fn zmtp(&mut self) -> Option<&mut ZmtpLink> {
+        match self {
+            State::Zmtp(link) => Some(link),
+            State::Told { then, .. } => then.zmtp(),
+            _ => None,
         }
     }
 

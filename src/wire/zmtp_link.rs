@@ -1,9 +1,9 @@
-//! A link in ZMTP, and what its messages mean: a station's message (Autopilot), or any JSON as a line has it. The JSON
-//! is the last frame; what leads it is only for stations.
+//! A link in ZMTP, and what its messages mean: a message of ZRE, a station's (Autopilot), or any JSON as a line has it.
+//! The JSON is the last frame; what leads it is only for stations.
 
 use super::ring::Known;
 use super::zmtp::{self, ZmtpDecoder, ZmtpEvent};
-use super::{Contents, WireError, envelope, excerpt, json, station};
+use super::{Contents, WireError, envelope, excerpt, json, station, zre};
 use crate::model::{Body, FramingName, Framings, Message, WallTime};
 
 /// Answers to heartbeats wait until they can be sent, but no more bytes than this.
@@ -20,6 +20,10 @@ pub(super) struct ZmtpLink {
     contents: Contents,
     /// What may be spoken; both where this side has opened the link.
     open: Framings,
+    /// Its other end is a peer of ZRE: it speaks here, and does not listen.
+    is_zre: bool,
+    /// Its other end is a REQ: an answer is led by an empty frame.
+    is_req: bool,
 }
 
 impl ZmtpLink {
@@ -30,7 +34,15 @@ impl ZmtpLink {
         open: Framings,
     ) -> Self {
         let greeting = Some((socket_type, identity));
-        Self { decoder: ZmtpDecoder::default(), greeting, pongs: Vec::new(), contents, open }
+        Self {
+            decoder: ZmtpDecoder::default(),
+            greeting,
+            pongs: Vec::new(),
+            contents,
+            open,
+            is_zre: false,
+            is_req: false,
+        }
     }
 
     pub(super) fn next(&mut self, input: &mut &[u8]) -> Option<Result<Message, WireError>> {
@@ -38,9 +50,17 @@ impl ZmtpLink {
             match self.decoder.next(input)? {
                 Err(error) => return Some(Err(error)),
                 Ok(ZmtpEvent::Ready { socket_type, identity }) => {
+                    self.is_zre = zre::peer_of(&identity).is_some();
+                    self.is_req = socket_type == "REQ";
                     return Some(Ok(envelope::bare(Body::Introduced { socket_type, identity })));
                 }
                 Ok(ZmtpEvent::Ping(context)) => self.keep(|pongs| zmtp::encode_pong(&context, pongs)),
+                Ok(ZmtpEvent::Frames(frames)) if self.is_zre && zre::is_zre(&frames) => {
+                    if !self.open.has(FramingName::Zre) {
+                        return Some(Err(WireError::NotOpen { framing: FramingName::Zre.as_str() }));
+                    }
+                    return Some(zre::decode(frames).map(|message| envelope::bare(Body::Zre(message))));
+                }
                 Ok(ZmtpEvent::Frames(frames)) => match frames.split_last() {
                     None => {}
                     // An empty message asks whether anybody is there, and comes back as it is.
@@ -74,6 +94,29 @@ impl ZmtpLink {
         }
     }
 
+    /// Appends `message`: one of ZRE, a station's with the frames that lead it, any other as one frame of JSON. A peer
+    /// of ZRE is told nothing on the link that it opened. The greeting goes before all.
+    pub(super) fn encode(&mut self, message: &Message, sent: WallTime, out: &mut Vec<u8>) {
+        self.greeting(out);
+        match &message.body {
+            Body::Zre(message) => zre::encode(message, out),
+            _ if self.is_zre => {}
+            Body::Station(routed) => {
+                let json = station::encode_station(routed);
+                let path = routed.path.iter().map(String::as_bytes);
+                let frames: Vec<&[u8]> = path.chain([json.as_slice()]).collect();
+                zmtp::encode_frames(&frames, out);
+            }
+            _ => {
+                let mut text = Vec::new();
+                envelope::encode(message, sent, &mut text);
+                let text = text.strip_suffix(b"\r\n").unwrap_or(&text);
+                let lead: &[&[u8]] = if self.is_req { &[b""] } else { &[] };
+                zmtp::encode_frames(&[lead, &[text]].concat(), out);
+            }
+        }
+    }
+
     /// Appends the greeting, once, and what heartbeats are answered with. While the other end does not read (`out` is
     /// what waits for it), it has none.
     pub(super) fn greeting(&mut self, out: &mut Vec<u8>) {
@@ -93,20 +136,6 @@ impl ZmtpLink {
     pub(super) fn held_bytes(&self) -> usize {
         self.decoder.held_bytes() + self.pongs.capacity()
     }
-}
-
-/// Appends `message`: a station's with the frames that lead it, any other as one frame of JSON.
-pub(super) fn encode(message: &Message, sent: WallTime, out: &mut Vec<u8>) {
-    if let Body::Station(routed) = &message.body {
-        let json = station::encode_station(routed);
-        let path = routed.path.iter().map(String::as_bytes);
-        let frames: Vec<&[u8]> = path.chain([json.as_slice()]).collect();
-        return zmtp::encode_frames(&frames, out);
-    }
-    let mut text = Vec::new();
-    envelope::encode(message, sent, &mut text);
-    let text = text.strip_suffix(b"\r\n").unwrap_or(&text);
-    zmtp::encode_frames(&[text], out);
 }
 
 #[cfg(test)]
