@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 mod ask;
+mod call;
 mod compare;
 mod config;
 mod demo;
@@ -18,9 +19,11 @@ mod parse;
 mod plot;
 mod role;
 mod run;
+mod send_file;
 mod sensors;
 mod simulate;
 mod soak;
+mod station;
 mod status;
 mod words;
 
@@ -70,6 +73,10 @@ enum Command {
     Status(status::StatusArgs),
     /// Ask a running node for its role, or give it another
     Role(role::RoleArgs),
+    /// Send a message to a station of Autopilot's network (a node is one), and print what it answers
+    Call(call::CallArgs),
+    /// Send a file to a node's folder of files, in parts, checked, from where it broke off
+    SendFile(send_file::SendFileArgs),
     /// Check everything that a node needs on this machine, and say what to do about what is wrong
     Doctor(Box<doctor::DoctorArgs>),
     /// Run a whole site in virtual time, with its faults: what would happen, in seconds
@@ -111,6 +118,8 @@ pub fn main() -> ExitCode {
         Command::Sensors(args) => sensors::run(&args),
         Command::Status(args) => status::run(&args),
         Command::Role(args) => role::run(args),
+        Command::Call(args) => call::run(&args),
+        Command::SendFile(args) => send_file::run(&args),
         Command::Doctor(args) => doctor::run(*args),
         Command::Simulate(args) => simulate::run(&args),
         Command::Compare(args) => compare::run(&args),
