@@ -176,6 +176,8 @@ impl EventLoop {
             for link in std::mem::take(&mut self.unread) {
                 self.read(link, &mut scratch);
             }
+            // Others wait for what came of that; what is due here can wait for them.
+            self.flush();
         }
     }
 
