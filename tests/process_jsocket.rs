@@ -13,8 +13,9 @@ mod common;
 
 use std::io::Write;
 use std::net::UdpSocket;
+use std::process::Command;
 
-use common::{Client, JsocketDialect as Dialect, JsocketPeer as Peer, Launch, Process, until};
+use common::{Client, JsocketDialect as Dialect, JsocketPeer as Peer, Launch, Process, real_python, until};
 use serde_json::{Value as Json, json};
 
 /// Longest text that jsocket takes.
@@ -178,4 +179,32 @@ fn other_framings_are_for_this_machine_unless_a_line_opens_them() {
     let second = ports[1]["address"].as_str().unwrap();
     assert_eq!(Peer::to(second, Dialect::V2012).ask(&ping)["key"], "PONG");
     node.terminate();
+}
+
+/// The first piece of Python in a page.
+fn snippet(page: &str) -> String {
+    let path = format!("{}/{page}", env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(path).unwrap();
+    let code = text.split("```python\n").find(|code| code.starts_with("import jsocket")).expect("it has one");
+    code.split("```").next().unwrap().to_owned()
+}
+
+#[test]
+fn what_the_pages_show_runs_with_the_real_jsocket() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = node(&dir);
+    let port = node.address.rsplit_once(':').unwrap().1;
+    for environment in ["jsocket-1", "jsocket-2"] {
+        let Some(python) = real_python(environment) else { return };
+        for page in ["docs/jsocket.md", "README.md"] {
+            let code = snippet(page).replace("7001", port);
+            let told = until("the reading is told", || {
+                let output = Command::new(&python).args(["-c", &code]).output().unwrap();
+                assert!(output.status.success(), "{page}: {}", String::from_utf8_lossy(&output.stderr));
+                let told = String::from_utf8(output.stdout).unwrap();
+                told.contains("temperature").then_some(told)
+            });
+            assert!(told.contains("window") && told.contains("21.5"), "{page}: {told}");
+        }
+    }
 }
