@@ -1,6 +1,6 @@
-//! Tokens and their acknowledgements as this program writes them, read in one pass that compares them with what they are
-//! expected to be, word for word. What is written in any other way is no less right: it is left to the JSON parser, which
-//! also says what is wrong with what is wrong. Nothing is believed here that would not be believed there.
+//! Tokens and their acknowledgements as this program writes them, read in one pass that compares them with what they
+//! are expected to be, word for word. What is written in any other way is no less right: it is left to the JSON parser,
+//! which also says what is wrong with what is wrong. Nothing is believed here that would not be believed there.
 
 use serde_json::value::RawValue;
 
