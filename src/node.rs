@@ -19,11 +19,14 @@ mod events;
 mod guests;
 mod roles;
 mod standby;
+mod station;
 
 pub use crate::proto::RingPart;
 use duty::{Duty, DutyOutput};
 pub use events::{Asker, Input, NodeConfig, Output, PollConfig, Report, Role, StandbyPart};
 use guests::Guests;
+pub use station::StationAnswer;
+use station::StationPart;
 
 /// Longest id of a message that is echoed, in characters: a peer that numbers with more gets so much of it back.
 const ID_MAX_CHARS: usize = 100;
@@ -45,6 +48,8 @@ pub struct Node {
     secondary: Secondary,
     duty: Duty,
     guests: Guests,
+    /// Its part in Autopilot's network.
+    station: Option<Box<StationPart>>,
     next_id: u64,
     outputs: VecDeque<Output>,
 }
@@ -64,6 +69,7 @@ impl Node {
             began_at: now.mono,
             duty,
             guests: Guests::default(),
+            station: None,
             next_id: 1,
             outputs: VecDeque::new(),
         };
@@ -82,20 +88,24 @@ impl Node {
                 self.guests.link_up(link, remote);
                 match far {
                     Some(Far::Duty(peer)) => self.duty.link_up(now, peer, link),
-                    Some(Far::Zre(_) | Far::Station(_) | Far::Lab(_)) | None => {}
+                    Some(Far::Station(_)) => self.station_link_up(link),
+                    Some(Far::Zre(_) | Far::Lab(_)) | None => {}
                 }
             }
             Input::LinkFailed { far: Far::Duty(peer), why } => self.duty.link_failed(now, peer, &why),
-            Input::LinkFailed { far: Far::Zre(_) | Far::Station(_) | Far::Lab(_), .. } => {}
+            Input::LinkFailed { far: Far::Station(_), why } => self.station_link_failed(now, &why),
+            Input::LinkFailed { far: Far::Zre(_) | Far::Lab(_), .. } => {}
             Input::LinkDown { link, why } => {
                 self.forget(link);
                 self.duty.link_down(now, link, &why);
+                self.station_link_down(now, link, &why);
             }
             Input::Message { link, message } => self.message(now, link, message),
             Input::Offence { link, error } => self.offence(now, link, error),
             Input::Appended(last) => {
                 self.secondary.appended(last);
                 self.duty.appended(last);
+                self.station_appended(now, last);
             }
             Input::Piece { asker: Asker::Link(link), piece } => {
                 self.secondary.piece(now, &self.clock, link, piece);
@@ -106,6 +116,9 @@ impl Node {
                     ring.piece(now, piece.map(|readings| seal_piece(&Readings { clock, ..readings })));
                 }
             }
+            Input::Piece { asker: Asker::Station, piece } => self.station_piece(now, piece),
+            Input::Latest { asker: Asker::Station, id, latest } => self.station_latest(now, &id, latest),
+            Input::StationAnswered { asker, answer } => self.station_answered(now, &asker, answer),
             Input::Latest { asker, id, latest } => self.tell_latest(asker, id, latest),
             Input::ClockSynced(_) => {}
             Input::Taken { journal, cursor } => self.duty.taken(now, journal, cursor),
@@ -117,13 +130,15 @@ impl Node {
 
     /// When to call [`Node::handle_timeout`] at the latest, and why.
     pub fn poll_timeout(&self) -> Option<(Instant, &'static str)> {
-        self.duty.poll_timeout()
+        let station = self.station.as_ref().and_then(|part| part.machine.poll_timeout());
+        [self.duty.poll_timeout(), station].into_iter().flatten().min()
     }
 
     /// Does what is due.
     pub fn handle_timeout(&mut self, now: Now) {
         self.observe(now);
         self.duty.handle_timeout(now);
+        self.station_timeout(now);
     }
 
     /// The next thing to carry out.
@@ -269,13 +284,9 @@ impl Node {
                     self.outputs.push_back(error);
                 }
             },
-            // Its messages say all that this node needs to know.
-            Body::Introduced { .. } | Body::Zre(_) => {}
-            Body::Station(_) => {
-                let text = "there is no station here".to_owned();
-                let error = self.send(link, Body::Error { re: id, text });
-                self.outputs.push_back(error);
-            }
+            Body::Introduced { identity, .. } => self.introduced(now, link, &identity),
+            Body::Station(routed) => self.station_message(now, link, routed),
+            Body::Zre(_) => {}
             Body::Foreign(json) => self.foreign(now, link, json),
             Body::Lab(_) => {}
         }
@@ -335,6 +346,7 @@ impl Node {
         if closed {
             self.forget(link);
             self.duty.link_down(now, link, &why);
+            self.station_link_down(now, link, &why);
             self.outputs.push_back(Output::Close(link, why));
         }
         self.outputs.push_back(Output::Report(Report::Offence { from, error, closed }));
@@ -390,6 +402,9 @@ impl Node {
             "consumers": consumers,
             "foreign": self.guests.status(),
         });
+        if let (Some(fields), Some(part)) = (status.as_object_mut(), &self.station) {
+            fields.insert("autopilot".to_owned(), part.machine.status());
+        }
         if let Some(fields) = status.as_object_mut() {
             fields.extend(self.duty.status(now).into_iter().map(|(key, said)| (key.to_owned(), said)));
         }
@@ -416,7 +431,9 @@ impl Machine for Node {
     fn outputs_max(&self) -> usize {
         // A duty that has just been let go drops its links.
         let dropped = self.outputs.iter().filter(|output| matches!(output, Output::Disconnect(_))).count();
+        let station = self.station.as_ref().map_or(0, |part| part.machine.outputs_max());
         4 + dropped
+            + station
             + match &self.duty {
                 Duty::Secondary => 0,
                 Duty::Primary(primary) => primary.outputs_max(),

@@ -40,6 +40,12 @@ pub(super) struct FileConfig {
     pub(super) plots: Option<PathBuf>,
     pub(super) plot_interval: Option<String>,
     pub(super) plot_last: Option<String>,
+    pub(super) station: Option<String>,
+    pub(super) terminal: Option<String>,
+    pub(super) terminal_id: Option<String>,
+    pub(super) stream: Option<String>,
+    pub(super) stream_wait: Option<String>,
+    pub(super) files: Option<PathBuf>,
 }
 
 /// All of them, as the file has them.
@@ -70,6 +76,12 @@ pub(super) const KEYS: &[&str] = &[
     "plots",
     "plot_interval",
     "plot_last",
+    "station",
+    "terminal",
+    "terminal_id",
+    "stream",
+    "stream_wait",
+    "files",
 ];
 
 /// One text, or a list of texts: the same parted by blanks.

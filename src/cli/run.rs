@@ -14,6 +14,7 @@ use super::{Usage, parse};
 use crate::io::{self, BusSettings, PlotSettings, Settings, Source};
 use crate::model::NodeName;
 
+mod autopilot;
 mod listen;
 pub(super) mod other_role;
 mod own_place;
@@ -174,6 +175,9 @@ pub(super) struct RunArgs {
     /// How much of the past the plots show [default: 1h]
     #[arg(long, env = "PISINK_PLOT_LAST", value_name = "DURATION")]
     plot_last: Option<String>,
+
+    #[command(flatten)]
+    autopilot: autopilot::AutopilotArgs,
 }
 
 /// Runs a node until it is asked to stop.
@@ -214,11 +218,13 @@ pub(super) fn settle(args: RunArgs, file: FileConfig) -> Result<Settings> {
     let bus = bus(&args, &file)?;
     let host = args.host.or(file.host).unwrap_or(chips.is_empty());
     let own = own(&args, &file)?;
+    let autopilot_name = own.name.clone();
     Ok(Settings {
         role: role::role(&args, &file, &own)?,
         access: listen::access(&args, &file)?,
         name: own.name,
         listen: own.listen,
+        autopilot: autopilot::settings(args.autopilot, &file, &autopilot_name)?,
         data: args.data.or(file.data).unwrap_or_else(|| "pisink-data".into()),
         buses: assign(bus, chips, faults)?,
         host,

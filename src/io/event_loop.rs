@@ -15,10 +15,12 @@ use signal_hook_mio::v1_0::Signals;
 mod links;
 mod orders;
 mod outputs;
+mod stations;
 mod telling;
 
 use super::clock;
 use super::crew::Crew;
+use super::files::Files;
 use super::link::Link;
 use super::notify::Notify;
 use super::ports::{PORTS_MAX, Port};
@@ -70,6 +72,8 @@ pub(crate) struct Parts {
     pub(crate) resolved: Receiver<Resolved>,
     /// Who works beside the loop.
     pub(crate) crew: Crew,
+    /// The files that stations give and take.
+    pub(crate) files: Option<Files>,
     /// Whether SIGHUP asks to read the config again, and not for the end.
     pub(crate) hangup_reloads: bool,
     /// Who started this node, and wants to know how it is.

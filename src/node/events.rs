@@ -7,12 +7,15 @@ use std::time::Duration;
 use core::net::IpAddr;
 use serde_json::Value as Json;
 
-use super::{TEXT_MAX_CHARS, head};
+use super::{StationAnswer, TEXT_MAX_CHARS, head};
 use crate::model::{
     BootId, ClockLink, ClockMark, JournalId, Message, NodeName, Pack, Readings, RoleAnswer, RoleOrder,
     RoundRecord, Seq,
 };
-use crate::proto::{Far, LinkId, PollOrder, PrimaryReport, RingPart, RingReport, StandbyReport};
+use crate::proto::{
+    Far, LinkId, PollOrder, PrimaryReport, RingPart, RingReport, StandbyReport, StationAsker, StationOrder,
+    StationReport,
+};
 use crate::wire::{Dialect, WireError};
 
 /// What a node is at its start: what the store knows, and its role.
@@ -101,6 +104,8 @@ pub enum Asker {
     Link(LinkId),
     /// The ring, for its token.
     Ring,
+    /// The station of Autopilot's network.
+    Station,
 }
 
 /// What happened.
@@ -177,6 +182,13 @@ pub enum Input {
     },
     /// From now on the node has this role, made of what the store held when it was last asked. Nothing is answered.
     Become(Box<Role>),
+    /// What came of an [`Output::StationOrder`].
+    StationAnswered {
+        /// Who asked.
+        asker: StationAsker,
+        /// What came of it, or why nothing did.
+        answer: Result<StationAnswer, String>,
+    },
     /// What came of an [`Output::ChangeRole`]: the role that the node has now, or why it could not change.
     OrderAnswered {
         /// The link on which it was asked.
@@ -255,6 +267,8 @@ pub enum Output {
         /// What is wanted.
         order: RoleOrder,
     },
+    /// A station wants something of this node; answer with [`Input::StationAnswered`].
+    StationOrder(StationAsker, StationOrder),
     /// Tell people.
     Report(Report),
 }
@@ -268,6 +282,8 @@ pub enum Report {
     Standby(StandbyReport),
     /// From the ring.
     Ring(RingReport),
+    /// From Autopilot's network.
+    Station(StationReport),
     /// A token brought readings that are not what stands on them: they are asked for again.
     Piece {
         /// Whose readings.
@@ -309,6 +325,7 @@ impl Report {
             Report::Primary(report) => report.is_warning(),
             Report::Standby(report) => report.is_warning(),
             Report::Ring(report) => report.is_warning(),
+            Report::Station(report) => report.is_warning(),
             Report::Foreign { .. } => false,
             Report::Piece { .. } | Report::Offence { .. } | Report::Complaint { .. } => true,
         }
@@ -321,6 +338,7 @@ impl fmt::Display for Report {
             Report::Primary(report) => report.fmt(f),
             Report::Standby(report) => report.fmt(f),
             Report::Ring(report) => report.fmt(f),
+            Report::Station(report) => report.fmt(f),
             Report::Piece { journal, why } => {
                 write!(f, "the token brought readings of journal {journal} that are refused: {why}")
             }

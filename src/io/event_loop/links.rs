@@ -78,7 +78,12 @@ impl EventLoop {
             }
             return;
         }
-        if let Some(link) = self.add_link(stream, remote, None, Framing::unknown(access)) {
+        if let Some(link) = self.add_link(
+            stream,
+            remote,
+            None,
+            Framing::unknown(access).named(self.parts.node.zmtp_identity()),
+        ) {
             log::debug!("{remote}: connected");
             self.tell(Input::LinkUp { link, far: None, remote: remote.ip() });
         }
@@ -212,7 +217,12 @@ impl EventLoop {
         while link.is_open()
             && let Some(message) = link.next_message(&mut input)
         {
-            let is_script = matches!(&message, Ok(message) if matches!(message.body, Body::Foreign(_)));
+            let is_script = matches!(&message, Ok(message) if is_of_script(&message.body));
+            if let Ok(message) = &message
+                && matches!(message.body, Body::Introduced { .. })
+            {
+                link.keep_alive();
+            }
             link.is_script |= is_script;
             let input = match message {
                 Ok(message) => Input::Message { link: id, message },
@@ -318,4 +328,9 @@ impl EventLoop {
             self.peers.remove(&far);
         }
     }
+}
+
+/// Whether this may bring readings that wait for the store, so that its link has to wait with them.
+fn is_of_script(body: &Body) -> bool {
+    matches!(body, Body::Foreign(_) | Body::Station(_))
 }
