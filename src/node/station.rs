@@ -201,7 +201,7 @@ impl Node {
                 return self.station_readings(now, link, &pilot, values, passed_over);
             }
             StationOutput::Read { after, max } => Output::Read { asker: Asker::Station, after, max },
-            StationOutput::Order(asker, StationOrder::Latest) => return self.ask_latest(now, asker),
+            StationOutput::Order(asker, StationOrder::Latest) => return self.ask_latest_for(now, asker),
             StationOutput::Order(asker, order) => Output::StationOrder(asker, order),
             StationOutput::Report(report) => {
                 if let StationReport::Refused { .. } = report {
@@ -213,7 +213,7 @@ impl Node {
         self.outputs.push_back(output);
     }
 
-    fn ask_latest(&mut self, now: Now, asker: StationAsker) {
+    fn ask_latest_for(&mut self, now: Now, asker: StationAsker) {
         let Some(part) = &mut self.station else { return };
         if part.waiting.len() >= WAITING_MAX {
             let why = "too many wait for the store; ask again later".to_owned();
