@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use serde_json::{Value as Json, json};
 
-use crate::model::{Body, Instant, JournalId, Message, NodeName, Now, Pack, Readings};
+use crate::model::{Body, Instant, JournalId, Message, NodeName, Now, Pack, Pong, Readings};
 use crate::proto::contract::Machine;
 use crate::proto::{
     Far, LinkId, OwnClock, PeerIx, PrimaryOutput, Ring, RingOutput, Secondary, SecondaryOutput, StandbyOutput,
@@ -246,14 +246,15 @@ impl Node {
                 let message = self.envelope(id, Body::Status(self.status(now)));
                 self.outputs.push_back(Output::SendStatus(link, message));
             }
-            Body::LatestRequest => self.ask_latest(Asker::Link(link), id),
+            Body::LatestRequest => self.read_latest(Asker::Link(link), id),
             Body::Ping => {
-                let pong = Body::Pong(Some(self.clock.sample(now.mono, now)), self.duty.sink_place());
-                let pong = self.envelope(id, pong);
+                let pong = self.envelope(id, Body::Pong(self.pong(now)));
                 self.outputs.push_back(Output::Send(link, pong));
             }
             Body::Role(order) => self.order(link, id, order),
-            Body::Pong(clock, place) => self.duty.pong(now, link, &id, (sender, place), clock.as_ref()),
+            Body::Pong(Pong { clock, sink, .. }) => {
+                self.duty.pong(now, link, &id, (sender, sink), clock.as_ref());
+            }
             Body::Status(_) | Body::Latest(_) | Body::RoleAnswer(_) => {}
             Body::Error { re, text } => {
                 // What a polled peer refuses is told by the primary.
