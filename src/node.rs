@@ -246,9 +246,7 @@ impl Node {
                 let message = self.envelope(id, Body::Status(self.status(now)));
                 self.outputs.push_back(Output::SendStatus(link, message));
             }
-            Body::LatestRequest => {
-                self.outputs.push_back(Output::ReadLatest { asker: Asker::Link(link), id })
-            }
+            Body::LatestRequest => self.ask_latest(Asker::Link(link), id),
             Body::Ping => {
                 let pong = Body::Pong(Some(self.clock.sample(now.mono, now)), self.duty.sink_place());
                 let pong = self.envelope(id, pong);

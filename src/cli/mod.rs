@@ -17,6 +17,7 @@ mod init;
 mod merge;
 mod parse;
 mod plot;
+mod request;
 mod role;
 mod run;
 mod send_file;
@@ -71,6 +72,8 @@ enum Command {
     Sensors(sensors::SensorsArgs),
     /// Ask a running node how it is
     Status(status::StatusArgs),
+    /// Send one JSON message to a server, by line JSON or jsocket, and print its answer
+    Request(request::RequestArgs),
     /// Ask a running node for its role, or give it another
     Role(role::RoleArgs),
     /// Send a message to a station of Autopilot's network (a node is one), and print what it answers
@@ -117,6 +120,7 @@ pub fn main() -> ExitCode {
         Command::Merge(args) => merge::run(&args),
         Command::Sensors(args) => sensors::run(&args),
         Command::Status(args) => status::run(&args),
+        Command::Request(args) => request::run(&args),
         Command::Role(args) => role::run(args),
         Command::Call(args) => call::run(&args),
         Command::SendFile(args) => send_file::run(&args),

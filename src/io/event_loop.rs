@@ -17,7 +17,6 @@ mod orders;
 mod outputs;
 mod stations;
 mod telling;
-mod unfinished;
 
 use super::clock;
 use super::crew::Crew;
@@ -28,13 +27,13 @@ use super::ports::{PORTS_MAX, Port};
 use super::resolver::{Resolved, Resolver};
 use super::store_thread::{StoreHandle, StoreReply};
 use super::synced::Synced;
+use super::unfinished::{UNFINISHED_MAX, Unfinished};
 use crate::model::{Instant, Now, Readings};
 use crate::node::{Asker, Input, Node};
 use crate::proto::{Far, LinkId};
 use crate::wire::Dialect;
 use orders::Pending;
 use telling::Telling;
-use unfinished::{UNFINISHED_MAX, Unfinished};
 
 pub(super) const WAKER: Token = Token(0);
 const SIGNALS: Token = Token(1);
@@ -181,6 +180,8 @@ impl EventLoop {
             for link in std::mem::take(&mut self.unread) {
                 self.read(link, &mut scratch);
             }
+            // Others wait for what came of that; what is due here can wait for them.
+            self.flush();
         }
     }
 

@@ -144,6 +144,11 @@ impl Link {
         self.waiting_bytes() > 0
     }
 
+    /// Which framing it speaks, if that is told.
+    pub(crate) fn dialect(&self) -> Option<Dialect> {
+        self.framing.dialect()
+    }
+
     /// Whether a message has begun and not ended.
     pub(crate) fn is_partial(&self) -> bool {
         self.framing.is_partial()

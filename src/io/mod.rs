@@ -18,12 +18,15 @@ mod plotter;
 mod ports;
 mod promise;
 mod queue;
+mod request;
 mod resolver;
 mod roles;
 mod sampler;
+pub mod serve;
 mod settings;
 mod store_thread;
 mod synced;
+mod unfinished;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -43,6 +46,7 @@ pub use interrupts::Interrupts;
 pub(crate) use kept_role::read as kept_role;
 pub use plotter::{draw, write_aside};
 pub use ports::PORTS_MAX;
+pub use request::{Client, ClientError, Patience};
 pub use settings::{
     AccessSettings, Again, BusSettings, OtherRole, PlotSettings, PortSettings, RoleSettings, Settings,
     Source, StandbySettings,

@@ -247,6 +247,9 @@ impl EventLoop {
     /// Sends what waits on every link that has something new, and closes those that have come to their end. What this
     /// node asks of its peers goes before what it answers: a token goes on before the one that came is acknowledged.
     pub(super) fn flush(&mut self) {
+        if self.unsent.is_empty() {
+            return;
+        }
         let is_to_peer = |id: &LinkId| self.links.get(id).is_some_and(|link| link.far.is_some());
         let (first, then): (Vec<_>, Vec<_>) =
             std::mem::take(&mut self.unsent).into_iter().partition(is_to_peer);
