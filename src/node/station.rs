@@ -199,7 +199,7 @@ impl Node {
                 return self.station_readings(now, link, &pilot, values, passed_over);
             }
             StationOutput::Read { after, max } => Output::Read { asker: Asker::Station, after, max },
-            StationOutput::Order(asker, StationOrder::Latest) => return self.ask_latest(now, asker),
+            StationOutput::Order(asker, StationOrder::Latest) => return self.station_asks_latest(now, asker),
             StationOutput::Order(asker, order) => Output::StationOrder(asker, order),
             StationOutput::Report(report) => {
                 if let StationReport::Refused { .. } = report {
@@ -211,7 +211,7 @@ impl Node {
         self.outputs.push_back(output);
     }
 
-    fn ask_latest(&mut self, now: Now, asker: StationAsker) {
+    fn station_asks_latest(&mut self, now: Now, asker: StationAsker) {
         let Some(part) = &mut self.station else { return };
         if part.waiting.len() >= WAITING_MAX {
             let why = "too many wait for the store; ask again later".to_owned();
@@ -220,7 +220,7 @@ impl Node {
         let number = part.next_waiting;
         part.next_waiting += 1;
         part.waiting.insert(number, asker);
-        self.outputs.push_back(Output::ReadLatest { asker: Asker::Station, id: number.to_string() });
+        self.ask_latest(Asker::Station, number.to_string());
     }
 
     fn station_readings(
