@@ -14,7 +14,10 @@ mod common;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
-use common::{Finished, Launch, PATIENCE, Process, Script, command, finished, free_address, own_rows, until};
+use common::{
+    Finished, Launch, PATIENCE, Process, Script, command, finished, free_address, own_rows, real_python,
+    until,
+};
 use pisink::model::{Body, StationMessage};
 use pisink::wire::zmtp::{encode_frames, greeting};
 use pisink::wire::{Dialect, Framing};
@@ -91,6 +94,33 @@ fn a_net_node_is_confirmed_answered_and_taken_down() {
     assert!(one("cam/autopilot/frame")[0].is_nan(), "what is a pickle is ERR");
     assert_eq!(one("cam/autopilot/n"), (0..20).map(f64::from).collect::<Vec<_>>());
     cam.end();
+    node.terminate();
+}
+
+/// The snippet of the page is run as it stands, but for the port and the key that ends it.
+#[test]
+fn what_the_page_shows_works() {
+    let page = include_str!("../docs/autopilot.md");
+    let snippet = page.split("```python\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let node = node(&dir).start();
+    let Some(python) = real_python("zmq") else { return };
+    let snippet = snippet.replace("port=7001", &format!("port={}", port(&node)));
+    let mut child = std::process::Command::new(python)
+        .args(["-c", &snippet])
+        .env("HOME", dir.path())
+        .env("AUTOPILOT_NO_PREFS_MANAGER", "1")
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let said = std::io::BufReader::new(child.stdout.take().unwrap());
+    let is_state = |line: &String| line.contains("the node is RUNNING");
+    assert!(std::io::BufRead::lines(said).map_while(Result::ok).any(|line| is_state(&line)));
+    until("both readings are there", || (values(&dir).len() == 2).then_some(()));
+    assert_eq!(values(&dir)[1], ("cage-3/autopilot/weight".to_owned(), 31.5));
+    child.kill().unwrap();
+    child.wait().unwrap();
     node.terminate();
 }
 

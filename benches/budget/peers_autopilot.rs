@@ -79,11 +79,12 @@ fn streams() {
         let node = Node::start(&SECONDARY);
         let mut dealer = Dealer::to(node.connect());
         let items: Vec<_> = (0..ITEMS).map(|n| json!({ "n": n })).collect();
-        let value = json!({ "inner_key": "CONTINUOUS", "headers": { "pilot": "p1", "subject": "s", "continuous": true },
+        let value = json!({ "inner_key": "CONTINUOUS",
+            "headers": { "pilot": "p1", "subject": "s", "continuous": true },
             "payload": items });
         let message = json!({ "id": "video_0", "to": "T", "sender": "cam_video", "key": "STREAM", "value": value,
-            "timestamp": "2026-11-20T20:00:00.000000", "changed": false, "flags": { "NOREPEAT": true, "MINPRINT": true },
-            "blosc": true, "ttl": 2 });
+            "timestamp": "2026-11-20T20:00:00.000000", "changed": false,
+            "flags": { "NOREPEAT": true, "MINPRINT": true }, "blosc": true, "ttl": 2 });
         let mut bytes = Vec::new();
         for _ in 0..40 {
             encode_frames(&[b"T", b"T", message.to_string().as_bytes()], &mut bytes);
@@ -182,9 +183,9 @@ impl Dealer {
     fn request(&mut self) -> Vec<u8> {
         self.next += 1;
         let json = format!(
-            "{{\"id\": \"cam_{}\", \"to\": \"T\", \"sender\": \"cam\", \"key\": \"DATA\", \"value\": {{\"pilot\": \"p1\", \
-             \"temperature\": 21.5}}, \"timestamp\": \"2026-11-20T20:00:00.000000\", \"changed\": false, \"flags\": {{}}, \
-             \"blosc\": false, \"ttl\": 2}}",
+            "{{\"id\": \"cam_{}\", \"to\": \"T\", \"sender\": \"cam\", \"key\": \"DATA\", \
+             \"value\": {{\"pilot\": \"p1\", \"temperature\": 21.5}}, \
+             \"timestamp\": \"2026-11-20T20:00:00.000000\", \"changed\": false, \"flags\": {{}}, \"blosc\": false, \"ttl\": 2}}",
             self.next
         );
         let mut bytes = Vec::new();
