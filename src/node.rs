@@ -9,7 +9,8 @@ use serde_json::{Value as Json, json};
 use crate::model::{Body, Instant, JournalId, Message, NodeName, Now, Pack, Readings};
 use crate::proto::contract::Machine;
 use crate::proto::{
-    Far, LinkId, OwnClock, PeerIx, PrimaryOutput, Ring, RingOutput, Secondary, SecondaryOutput, StandbyOutput,
+    Far, LinkId, OwnClock, PeerIx, PrimaryOutput, Ring, RingOutput, Secondary, SecondaryOutput,
+    StandbyOutput, Zre,
 };
 use crate::wire::{Dialect, KNOWN_KEYS, WireError, open_piece, seal_piece};
 
@@ -19,6 +20,7 @@ mod events;
 mod guests;
 mod roles;
 mod standby;
+mod zre;
 
 use duty::{Duty, DutyOutput};
 pub use events::{Asker, Input, NodeConfig, Output, PollConfig, Report, RingPart, Role, StandbyPart};
@@ -44,6 +46,8 @@ pub struct Node {
     secondary: Secondary,
     duty: Duty,
     guests: Guests,
+    /// Its part among peers of ZRE.
+    zre: Option<Box<Zre>>,
     next_id: u64,
     outputs: VecDeque<Output>,
 }
@@ -63,6 +67,7 @@ impl Node {
             began_at: now.mono,
             duty,
             guests: Guests::default(),
+            zre: None,
             next_id: 1,
             outputs: VecDeque::new(),
         };
@@ -81,14 +86,19 @@ impl Node {
                 self.guests.link_up(link, remote);
                 match far {
                     Some(Far::Duty(peer)) => self.duty.link_up(now, peer, link),
-                    Some(Far::Zre(_) | Far::Station(_) | Far::Lab(_)) | None => {}
+                    Some(Far::Zre(peer)) => self.tell_zre(now, |zre| zre.link_up(peer, link)),
+                    Some(Far::Station(_) | Far::Lab(_)) | None => {}
                 }
             }
             Input::LinkFailed { far: Far::Duty(peer), why } => self.duty.link_failed(now, peer, &why),
-            Input::LinkFailed { far: Far::Zre(_) | Far::Station(_) | Far::Lab(_), .. } => {}
+            Input::LinkFailed { far: Far::Zre(peer), .. } => {
+                self.tell_zre(now, |zre| zre.link_failed(now.mono, peer));
+            }
+            Input::LinkFailed { far: Far::Station(_) | Far::Lab(_), .. } => {}
             Input::LinkDown { link, why } => {
                 self.forget(link);
                 self.duty.link_down(now, link, &why);
+                self.tell_zre(now, |zre| zre.link_down(now.mono, link));
             }
             Input::Message { link, message } => self.message(now, link, message),
             Input::Offence { link, error } => self.offence(now, link, error),
@@ -105,6 +115,11 @@ impl Node {
                     ring.piece(now, piece.map(|readings| seal_piece(&Readings { clock, ..readings })));
                 }
             }
+            Input::Piece { asker: Asker::Zre(_), .. } => {}
+            Input::Latest { asker: Asker::Zre(peer), id, latest } => {
+                self.tell_zre_latest(now, peer, id, latest);
+            }
+            Input::Beacon { from, beacon } => self.tell_zre(now, |zre| zre.beacon(now.mono, from, beacon)),
             Input::Latest { asker, id, latest } => self.tell_latest(asker, id, latest),
             Input::ClockSynced(_) => {}
             Input::Taken { journal, cursor } => self.duty.taken(now, journal, cursor),
@@ -116,13 +131,15 @@ impl Node {
 
     /// When to call [`Node::handle_timeout`] at the latest, and why.
     pub fn poll_timeout(&self) -> Option<(Instant, &'static str)> {
-        self.duty.poll_timeout()
+        let zre = self.zre.as_ref().and_then(|part| part.poll_timeout());
+        [self.duty.poll_timeout(), zre].into_iter().flatten().min()
     }
 
     /// Does what is due.
     pub fn handle_timeout(&mut self, now: Now) {
         self.observe(now);
         self.duty.handle_timeout(now);
+        self.tell_zre(now, |zre| zre.handle_timeout(now.mono));
     }
 
     /// The next thing to carry out.
@@ -270,8 +287,7 @@ impl Node {
                     self.outputs.push_back(error);
                 }
             },
-            // Its messages say all that this node needs to know.
-            Body::Introduced { .. } | Body::Zre(_) => {}
+            body @ (Body::Introduced { .. } | Body::Zre(_)) => self.zre_message(now, link, body),
             Body::Station(_) => {
                 let text = "there is no station here".to_owned();
                 let error = self.send(link, Body::Error { re: id, text });
@@ -336,6 +352,7 @@ impl Node {
         if closed {
             self.forget(link);
             self.duty.link_down(now, link, &why);
+            self.tell_zre(now, |zre| zre.link_down(now.mono, link));
             self.outputs.push_back(Output::Close(link, why));
         }
         self.outputs.push_back(Output::Report(Report::Offence { from, error, closed }));
@@ -391,6 +408,9 @@ impl Node {
             "consumers": consumers,
             "foreign": self.guests.status(),
         });
+        if let (Some(fields), Some(part)) = (status.as_object_mut(), &self.zre) {
+            fields.insert("zre".to_owned(), zre::status(part, now));
+        }
         if let Some(fields) = status.as_object_mut() {
             fields.extend(self.duty.status(now).into_iter().map(|(key, said)| (key.to_owned(), said)));
         }
@@ -417,7 +437,9 @@ impl Machine for Node {
     fn outputs_max(&self) -> usize {
         // A duty that has just been let go drops its links.
         let dropped = self.outputs.iter().filter(|output| matches!(output, Output::Disconnect(_))).count();
+        let zre = self.zre.as_ref().map_or(0, |part| part.outputs_max());
         4 + dropped
+            + zre
             + match &self.duty {
                 Duty::Secondary => 0,
                 Duty::Primary(primary) => primary.outputs_max(),

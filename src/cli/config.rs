@@ -40,6 +40,9 @@ pub(super) struct FileConfig {
     pub(super) plots: Option<PathBuf>,
     pub(super) plot_interval: Option<String>,
     pub(super) plot_last: Option<String>,
+    pub(super) zre: Option<String>,
+    pub(super) zre_groups: Vec<String>,
+    pub(super) description: Option<String>,
 }
 
 /// All of them, as the file has them.
@@ -70,6 +73,9 @@ pub(super) const KEYS: &[&str] = &[
     "plots",
     "plot_interval",
     "plot_last",
+    "zre",
+    "zre_groups",
+    "description",
 ];
 
 /// One text, or a list of texts: the same parted by blanks.
@@ -119,7 +125,7 @@ mod tests {
 
     #[test]
     fn every_key_is_read_and_named() {
-        let lists = ["peers", "chips", "faults", "standby", "listen", "allow"];
+        let lists = ["zre_groups", "peers", "chips", "faults", "standby", "listen", "allow"];
         let text: String = KEYS
             .iter()
             .map(|key| match *key {

@@ -21,6 +21,7 @@ mod question;
 mod ring;
 mod role;
 mod standby;
+mod zre;
 
 pub(super) use listen::listen;
 pub(super) use own_place::{Own, is_elsewhere};
@@ -174,6 +175,9 @@ pub(super) struct RunArgs {
     /// How much of the past the plots show [default: 1h]
     #[arg(long, env = "PISINK_PLOT_LAST", value_name = "DURATION")]
     plot_last: Option<String>,
+
+    #[command(flatten)]
+    zre: zre::ZreArgs,
 }
 
 /// Runs a node until it is asked to stop.
@@ -217,6 +221,7 @@ pub(super) fn settle(args: RunArgs, file: FileConfig) -> Result<Settings> {
     Ok(Settings {
         role: role::role(&args, &file, &own)?,
         access: listen::access(&args, &file)?,
+        zre: zre::settings(&args.zre, &file)?,
         name: own.name,
         listen: own.listen,
         data: args.data.or(file.data).unwrap_or_else(|| "pisink-data".into()),

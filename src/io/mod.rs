@@ -3,6 +3,7 @@
 //! One thread runs the mio loop with the [`crate::node::Node`]; one writes the store; each bus has one; one resolves
 //! names; a running sink has one that draws. They talk through bounded channels, and nobody waits for the network.
 
+mod beacons;
 mod clock;
 mod crew;
 mod desk;
@@ -22,6 +23,7 @@ mod sampler;
 mod settings;
 mod store_thread;
 mod synced;
+mod zre;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -41,7 +43,7 @@ pub use plotter::{draw, write_aside};
 pub use ports::PORTS_MAX;
 pub use settings::{
     AccessSettings, Again, BusSettings, OtherRole, PlotSettings, PortSettings, RoleSettings, Settings,
-    Source, StandbySettings,
+    Source, StandbySettings, ZreSettings,
 };
 
 use crate::model::{JournalId, NodeName, Now};
@@ -88,7 +90,8 @@ fn session(mut plan: Plan, check: Check, hangup_reloads: bool) -> Result<(Ending
     let signals = Signals::new(watched(hangup_reloads)).context("watching for signals")?;
     let store = open_store(plan.settings(), check)?;
     let mut synced = Synced::default();
-    let node = node(plan.settings(), &store, &mut synced, clock::now())?;
+    let mut node = node(plan.settings(), &store, &mut synced, clock::now())?;
+    let beacons = zre::join(&mut node, plan.settings(), &address)?;
     let poll = Poll::new().context("making the event loop")?;
     let waker = Arc::new(Waker::new(poll.registry(), WAKER).context("making the event loop")?);
     let wake = move || {
@@ -109,6 +112,7 @@ fn session(mut plan: Plan, check: Check, hangup_reloads: bool) -> Result<(Ending
         ports,
         signals,
         node,
+        beacons,
         synced,
         store: store.clone(),
         replies,

@@ -9,8 +9,8 @@ use serde_json::Value as Json;
 
 use super::{TEXT_MAX_CHARS, head};
 use crate::model::{
-    BootId, ClockLink, ClockMark, JournalId, Message, NodeName, Pack, Readings, RoleAnswer, RoleOrder,
-    RoundRecord, Seq,
+    Beacon, BootId, ClockLink, ClockMark, JournalId, Message, NodeName, Pack, Readings, RoleAnswer,
+    RoleOrder, RoundRecord, Seq, ZreId,
 };
 use crate::proto::{Far, LinkId, PollOrder, PrimaryReport, RingReport, StandbyReport};
 use crate::wire::{Dialect, WireError};
@@ -125,6 +125,8 @@ pub enum Asker {
     Link(LinkId),
     /// The ring, for its token.
     Ring,
+    /// A peer of ZRE, who is answered by a WHISPER.
+    Zre(ZreId),
 }
 
 /// What happened.
@@ -166,6 +168,13 @@ pub enum Input {
         link: LinkId,
         /// What is wrong with them.
         error: WireError,
+    },
+    /// A beacon of ZRE came.
+    Beacon {
+        /// From this address.
+        from: IpAddr,
+        /// What it says.
+        beacon: Beacon,
     },
     /// The own journal is durable through this place.
     Appended(Seq),
@@ -279,6 +288,8 @@ pub enum Output {
         /// What is wanted.
         order: RoleOrder,
     },
+    /// Send a beacon of ZRE to everybody on the network.
+    Beacon(Beacon),
     /// Tell people.
     Report(Report),
 }
@@ -292,6 +303,13 @@ pub enum Report {
     Standby(StandbyReport),
     /// From the ring.
     Ring(RingReport),
+    /// A peer of ZRE is there, or is gone.
+    Zre {
+        /// Its name and id.
+        peer: String,
+        /// What it does.
+        what: String,
+    },
     /// A token brought readings that are not what stands on them: they are asked for again.
     Piece {
         /// Whose readings.
@@ -333,7 +351,7 @@ impl Report {
             Report::Primary(report) => report.is_warning(),
             Report::Standby(report) => report.is_warning(),
             Report::Ring(report) => report.is_warning(),
-            Report::Foreign { .. } => false,
+            Report::Foreign { .. } | Report::Zre { .. } => false,
             Report::Piece { .. } | Report::Offence { .. } | Report::Complaint { .. } => true,
         }
     }
@@ -345,6 +363,7 @@ impl fmt::Display for Report {
             Report::Primary(report) => report.fmt(f),
             Report::Standby(report) => report.fmt(f),
             Report::Ring(report) => report.fmt(f),
+            Report::Zre { peer, what } => write!(f, "{peer} {what}"),
             Report::Piece { journal, why } => {
                 write!(f, "the token brought readings of journal {journal} that are refused: {why}")
             }

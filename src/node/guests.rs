@@ -8,7 +8,7 @@ use std::sync::Arc;
 use core::net::IpAddr;
 use serde_json::{Value as Json, json};
 
-use crate::model::{Channel, NodeName, Now, Pack};
+use crate::model::{Channel, NodeName, Now, Pack, Value};
 use crate::proto::LinkId;
 use crate::proto::foreign::{self, ForeignValue};
 
@@ -20,6 +20,8 @@ const OFFENCES_MAX: u32 = 16;
 const TOLD_MAX: u64 = 20;
 /// Most different names that links may give themselves, together; beyond it they go by their address.
 const NAMES_MAX: usize = 1_000;
+/// Longest name that a peer's own is cut to, in bytes.
+const NAME_MAX_BYTES: usize = 63;
 /// Most different channels that guests may fill, together; readings of others are passed over and counted.
 const CHANNELS_MAX: usize = if cfg!(test) { 100 } else { 4_096 };
 
@@ -112,22 +114,59 @@ impl Guests {
             });
             by_address.clone()
         });
+        let messages = guest.messages;
         let mut readings = 0;
         for ForeignValue { quantity, unit, value } in foreign::values(json) {
-            let channel = channel(pack, &from, quantity, unit);
-            let is_known = pack.channels.contains(&channel) || self.channels.contains(&channel);
-            if !is_known && self.channels.len() >= CHANNELS_MAX {
-                self.passed_over += 1;
-                continue;
-            }
-            if !is_known {
-                self.channels.insert(Arc::clone(&channel));
-            }
-            pack.push(&channel, now.wall, now.mono, value);
-            readings += 1;
+            readings += self.push(pack, (&from, CHIP), (quantity, unit), (now, value));
         }
-        self.readings += readings as u64;
-        Some(Said { from, readings, is_to_be_told: guest.messages <= TOLD_MAX })
+        Some(Said { from, readings, is_to_be_told: messages <= TOLD_MAX })
+    }
+
+    /// Takes values that a peer's own protocol has read, stamped now, into `pack`: under the name that it gives itself,
+    /// with the characters that no name has replaced.
+    pub(super) fn take(
+        &mut self,
+        (link, name, chip): (LinkId, &str, &str),
+        values: impl Iterator<Item = ForeignValue>,
+        now: Now,
+        pack: &mut Pack,
+    ) -> Option<Said> {
+        let guest = self.links.get_mut(&link)?;
+        guest.messages += 1;
+        self.messages += 1;
+        let (messages, remote) = (guest.messages, guest.remote);
+        let from = legal_name(name).filter(|name| {
+            self.names.contains(name) || (self.names.len() < NAMES_MAX && self.names.insert(name.clone()))
+        });
+        let from = from.unwrap_or_else(|| address_name(remote, 1));
+        let mut readings = 0;
+        for ForeignValue { quantity, unit, value } in values {
+            readings += self.push(pack, (&from, chip), (quantity, unit), (now, value));
+        }
+        Some(Said { from, readings, is_to_be_told: messages <= TOLD_MAX })
+    }
+
+    /// Adds one reading, unless there are too many channels; how many were added.
+    fn push(
+        &mut self,
+        pack: &mut Pack,
+        (from, chip): (&NodeName, &str),
+        (quantity, unit): (String, &str),
+        (now, value): (Now, Value),
+    ) -> usize {
+        let channel = channel(pack, (from, chip), quantity, unit);
+        let is_known = pack.channels.iter().any(|known| Arc::ptr_eq(known, &channel))
+            || self.channels.contains(&channel);
+        if !is_known && self.channels.len() >= CHANNELS_MAX {
+            self.passed_over += 1;
+            return 0;
+        }
+        if !is_known {
+            self.channels.insert(Arc::clone(&channel));
+        }
+        pack.push(&channel, now.wall, now.mono, value);
+        self.readings += 1;
+        1
     }
 
     #[cfg(test)]
@@ -146,13 +185,23 @@ impl Guests {
 }
 
 /// The channel of a guest's quantity: the pack's own where it has it, for a script says the same again and again.
-fn channel(pack: &Pack, from: &NodeName, quantity: String, unit: &str) -> Arc<Channel> {
+fn channel(pack: &Pack, (from, chip): (&NodeName, &str), quantity: String, unit: &str) -> Arc<Channel> {
     let is_it = |known: &&Arc<Channel>| {
-        known.quantity == quantity && known.node == *from && known.unit == unit && known.chip == CHIP
+        known.quantity == quantity && known.node == *from && known.unit == unit && known.chip == chip
     };
     pack.channels.iter().find(is_it).map(Arc::clone).unwrap_or_else(|| {
-        let (chip, unit) = (CHIP.to_owned(), unit.to_owned());
+        let (chip, unit) = (chip.to_owned(), unit.to_owned());
         Arc::new(Channel { node: from.clone(), chip, quantity, unit })
+    })
+}
+
+/// A peer's own name as one that nodes may have.
+fn legal_name(name: &str) -> Option<NodeName> {
+    NodeName::new(name).ok().or_else(|| {
+        let legal = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '.' | '-') { c } else { '_' };
+        let text: String =
+            name.trim_start_matches(|c: char| !c.is_alphanumeric()).chars().map(legal).collect();
+        NodeName::new(text.trim_start_matches('_').get(..NAME_MAX_BYTES).unwrap_or(&text)).ok()
     })
 }
 

@@ -419,8 +419,9 @@ impl World {
             | Output::Append(_)
             | Output::Report(_)
             | Output::ChangeRole { .. }
+            | Output::Beacon(_)
             | Output::ReadLatest { .. }
-            | Output::Read { asker: Asker::Ring, .. } => return,
+            | Output::Read { asker: Asker::Ring | Asker::Zre(_), .. } => return,
         }
         self.commit_soon(at);
     }

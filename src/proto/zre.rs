@@ -171,10 +171,10 @@ impl Zre {
         match message.body {
             ZreBody::Hello(_) | ZreBody::PingOk => {}
             ZreBody::Ping => peer.say(ZreBody::PingOk, &mut self.outputs),
-            ZreBody::Whisper(content) => self.tell(ZreEvent::Whisper { peer: id, content }),
+            ZreBody::Whisper(content) => self.tell(ZreEvent::Whisper { peer: id, link, content }),
             ZreBody::Shout { group, content } => {
                 if self.config.groups.contains(&group) {
-                    self.tell(ZreEvent::Shout { peer: id, group, content });
+                    self.tell(ZreEvent::Shout { peer: id, link, group, content });
                 }
             }
             ZreBody::Join { group, .. } => {

@@ -57,6 +57,8 @@ pub enum ZreEvent {
     Whisper {
         /// Who.
         peer: ZreId,
+        /// By which link.
+        link: LinkId,
         /// What: frames, none in the case of an empty message.
         content: Vec<Vec<u8>>,
     },
@@ -64,6 +66,8 @@ pub enum ZreEvent {
     Shout {
         /// Who.
         peer: ZreId,
+        /// By which link.
+        link: LinkId,
         /// Which group.
         group: String,
         /// What.

@@ -153,10 +153,13 @@ fn what_is_said_comes_through_and_is_answered_by_name() {
     scene.with(2);
     let content = vec![b"a".to_vec(), Vec::new()];
     let told = events(scene.message(2, 2, ZreBody::Whisper(content.clone())));
-    assert_eq!(told, [ZreEvent::Whisper { peer: id(2), content: content.clone() }]);
+    assert_eq!(told, [ZreEvent::Whisper { peer: id(2), link: from(2), content: content.clone() }]);
     let shout = |group: &str| ZreBody::Shout { group: group.into(), content: content.clone() };
     let told = events(scene.message(2, 3, shout("pisink")));
-    assert_eq!(told, [ZreEvent::Shout { peer: id(2), group: "pisink".into(), content: content.clone() }]);
+    assert_eq!(
+        told,
+        [ZreEvent::Shout { peer: id(2), link: from(2), group: "pisink".into(), content: content.clone() }]
+    );
     assert_eq!(scene.message(2, 4, shout("others")), [], "this one is not in that group");
     assert_eq!(sent(&scene.message(2, 5, ZreBody::Ping)), [(2, "PING-OK")]);
     let outputs = scene.input(|zre, _| assert!(zre.whisper(id(2), content.clone())));
