@@ -23,6 +23,7 @@ mod simulate;
 mod soak;
 mod status;
 mod words;
+mod zre;
 
 const ABOUT: &str = "\
 One binary on every Raspberry Pi of a site: reads its I2C sensors into a durable journal, and
@@ -70,6 +71,14 @@ enum Command {
     Status(status::StatusArgs),
     /// Ask a running node for its role, or give it another
     Role(role::RoleArgs),
+    /// List who is there by ZRE (pyre, zyre, nodes): id, name, address, groups, headers
+    Peers(zre::peers::PeersArgs),
+    /// Say something to all in a group of ZRE
+    Shout(zre::say::ShoutArgs),
+    /// Say something to one peer of ZRE, and print its answer
+    Whisper(zre::say::WhisperArgs),
+    /// Print what is said in a group of ZRE
+    Listen(zre::listen::ListenArgs),
     /// Check everything that a node needs on this machine, and say what to do about what is wrong
     Doctor(Box<doctor::DoctorArgs>),
     /// Run a whole site in virtual time, with its faults: what would happen, in seconds
@@ -111,6 +120,10 @@ pub fn main() -> ExitCode {
         Command::Sensors(args) => sensors::run(&args),
         Command::Status(args) => status::run(&args),
         Command::Role(args) => role::run(args),
+        Command::Peers(args) => zre::peers::run(&args),
+        Command::Shout(args) => zre::say::shout(&args),
+        Command::Whisper(args) => zre::say::whisper(&args),
+        Command::Listen(args) => zre::listen::run(&args),
         Command::Doctor(args) => doctor::run(*args),
         Command::Simulate(args) => simulate::run(&args),
         Command::Compare(args) => compare::run(&args),

@@ -27,6 +27,7 @@ pub(super) use listen::listen;
 pub(super) use own_place::{Own, is_elsewhere};
 pub(super) use ring::Which;
 pub(super) use role::{OrderName, check_peer};
+pub(super) use zre::{GROUP_RULE, is_group};
 
 const EXAMPLES: &str = "\
 Each flag can stand in the config file (peers, chips and faults are lists there) and in the

@@ -32,7 +32,18 @@ impl Beacons {
     /// # Errors
     /// There is none such, with those that there are; or the socket cannot be had.
     pub(crate) fn open(interface: &str) -> Result<Self> {
-        let (address, broadcast) = find(interface)?;
+        Self::at(find(interface)?)
+    }
+
+    /// For the first interface that leads somewhere.
+    pub(crate) fn open_first() -> Result<Self> {
+        let all = if_addrs::get_if_addrs().context("listing the network interfaces")?;
+        let is_it = |known: &&Interface| !known.is_loopback() && !known.is_link_local();
+        let first = all.iter().filter(is_it).find_map(ipv4);
+        Self::at(first.context("no interface has an address of a network: name one with --zre")?)
+    }
+
+    fn at((address, broadcast): (Ipv4Addr, Ipv4Addr)) -> Result<Self> {
         let everybody = SocketAddr::V4(SocketAddrV4::new(broadcast, BEACON_PORT));
         let socket = socket(everybody).with_context(|| {
             format!("listening for beacons of ZRE: does a program keep UDP port {BEACON_PORT} to itself?")
@@ -83,16 +94,16 @@ impl Beacons {
     }
 }
 
-/// This machine's address there, and the network's broadcast address.
+/// An interface's IPv4 address, and the broadcast address of its network.
+fn ipv4(known: &Interface) -> Option<(Ipv4Addr, Ipv4Addr)> {
+    let IfAddr::V4(addr) = &known.addr else { return None };
+    let computed = Ipv4Addr::from(u32::from(addr.ip) | !u32::from(addr.netmask));
+    Some((addr.ip, addr.broadcast.filter(|told| !told.is_unspecified()).unwrap_or(computed)))
+}
+
+/// The same of the interface that is meant.
 fn find(interface: &str) -> Result<(Ipv4Addr, Ipv4Addr)> {
     let all = if_addrs::get_if_addrs().context("listing the network interfaces")?;
-    let ipv4 = |known: &Interface| match &known.addr {
-        IfAddr::V4(addr) => {
-            let computed = Ipv4Addr::from(u32::from(addr.ip) | !u32::from(addr.netmask));
-            Some((addr.ip, addr.broadcast.filter(|told| !told.is_unspecified()).unwrap_or(computed)))
-        }
-        IfAddr::V6(_) => None,
-    };
     let is_meant = |known: &&Interface| known.name == interface || known.ip().to_string() == interface;
     let mut meant: Vec<_> = all.iter().filter(is_meant).filter_map(ipv4).collect();
     // An interface may have an address of this machine alone beside one of a network.

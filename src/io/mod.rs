@@ -24,6 +24,7 @@ mod settings;
 mod store_thread;
 mod synced;
 mod zre;
+mod zre_peer;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -45,6 +46,7 @@ pub use settings::{
     AccessSettings, Again, BusSettings, OtherRole, PlotSettings, PortSettings, RoleSettings, Settings,
     Source, StandbySettings, ZreSettings,
 };
+pub use zre_peer::ZrePeerLoop;
 
 use crate::model::{JournalId, NodeName, Now};
 use crate::node::{Node, NodeConfig};

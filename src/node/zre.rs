@@ -105,14 +105,14 @@ impl Node {
             ZreEvent::Enter { peer } => {
                 let Some(known) = self.zre.as_ref().and_then(|part| part.peer(peer)) else { return };
                 let what = format!("is a peer by ZRE, at {}", known.address());
-                let peer = label(Some(known), peer);
+                let peer = label(known.name(), peer);
                 self.outputs.push_back(Output::Report(Report::Zre { peer, what }));
             }
-            ZreEvent::Exit { peer, why } => {
-                let (peer, what) = (peer.to_string(), format!("is no peer by ZRE any more: {why}"));
+            ZreEvent::Exit { peer, name, why } => {
+                let (peer, what) = (label(&name, peer), format!("is no peer by ZRE any more: {why}"));
                 self.outputs.push_back(Output::Report(Report::Zre { peer, what }));
             }
-            ZreEvent::Joined { .. } | ZreEvent::Left { .. } => {}
+            ZreEvent::Joined { .. } | ZreEvent::Left { .. } | ZreEvent::PingOk { .. } => {}
             ZreEvent::Whisper { peer, link, content } | ZreEvent::Shout { peer, link, content, .. } => {
                 self.zre_content(now, peer, link, &content);
             }
@@ -191,8 +191,7 @@ impl Node {
 }
 
 /// Name and id of a peer, for people.
-fn label(peer: Option<&ZrePeer>, id: ZreId) -> String {
-    let name = peer.map(ZrePeer::name).unwrap_or_default();
+fn label(name: &str, id: ZreId) -> String {
     format!("{} ({id})", head(name, NAME_MAX_CHARS).escape_debug())
 }
 

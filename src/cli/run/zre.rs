@@ -62,10 +62,11 @@ pub(super) fn settings(args: &ZreArgs, file: &FileConfig) -> Result<Option<ZreSe
 }
 
 /// What a group's name may be.
-const GROUP_RULE: &str = "a group has 1 to 255 ASCII characters, none of them a control character";
+pub(in crate::cli) const GROUP_RULE: &str =
+    "a group has 1 to 255 ASCII characters, none of them a control character";
 
 /// Whether this can be a group's name. (pyre cuts what is not ASCII.)
-fn is_group(name: &str) -> bool {
+pub(in crate::cli) fn is_group(name: &str) -> bool {
     !name.is_empty() && name.len() <= GROUP_MAX_BYTES && name.chars().all(|c| c.is_ascii() && !c.is_control())
 }
 

@@ -36,6 +36,8 @@ pub enum ZreEvent {
     Exit {
         /// Who.
         peer: ZreId,
+        /// Its name.
+        name: String,
         /// Why.
         why: ZreParting,
     },
@@ -52,6 +54,11 @@ pub enum ZreEvent {
         peer: ZreId,
         /// Which.
         group: String,
+    },
+    /// A peer has taken all that was said to it before [`super::Zre::ping`].
+    PingOk {
+        /// Who.
+        peer: ZreId,
     },
     /// A peer says something to this one.
     Whisper {
