@@ -20,11 +20,15 @@ mod events;
 mod guests;
 mod roles;
 mod standby;
+mod station;
 mod zre;
 
+pub use crate::proto::RingPart;
 use duty::{Duty, DutyOutput};
-pub use events::{Asker, Input, NodeConfig, Output, PollConfig, Report, RingPart, Role, StandbyPart};
+pub use events::{Asker, Input, NodeConfig, Output, PollConfig, Report, Role, StandbyPart};
 use guests::Guests;
+pub use station::StationAnswer;
+use station::StationPart;
 
 /// Longest id of a message that is echoed, in characters: a peer that numbers with more gets so much of it back.
 const ID_MAX_CHARS: usize = 100;
@@ -48,6 +52,8 @@ pub struct Node {
     guests: Guests,
     /// Its part among peers of ZRE.
     zre: Option<Box<Zre>>,
+    /// Its part in Autopilot's network.
+    station: Option<Box<StationPart>>,
     next_id: u64,
     outputs: VecDeque<Output>,
 }
@@ -68,6 +74,7 @@ impl Node {
             duty,
             guests: Guests::default(),
             zre: None,
+            station: None,
             next_id: 1,
             outputs: VecDeque::new(),
         };
@@ -87,24 +94,28 @@ impl Node {
                 match far {
                     Some(Far::Duty(peer)) => self.duty.link_up(now, peer, link),
                     Some(Far::Zre(peer)) => self.tell_zre(now, |zre| zre.link_up(peer, link)),
-                    Some(Far::Station(_) | Far::Lab(_)) | None => {}
+                    Some(Far::Station(_)) => self.station_link_up(link),
+                    Some(Far::Lab(_)) | None => {}
                 }
             }
             Input::LinkFailed { far: Far::Duty(peer), why } => self.duty.link_failed(now, peer, &why),
             Input::LinkFailed { far: Far::Zre(peer), .. } => {
                 self.tell_zre(now, |zre| zre.link_failed(now.mono, peer));
             }
-            Input::LinkFailed { far: Far::Station(_) | Far::Lab(_), .. } => {}
+            Input::LinkFailed { far: Far::Station(_), why } => self.station_link_failed(now, &why),
+            Input::LinkFailed { far: Far::Lab(_), .. } => {}
             Input::LinkDown { link, why } => {
                 self.forget(link);
                 self.duty.link_down(now, link, &why);
                 self.tell_zre(now, |zre| zre.link_down(now.mono, link));
+                self.station_link_down(now, link, &why);
             }
             Input::Message { link, message } => self.message(now, link, message),
             Input::Offence { link, error } => self.offence(now, link, error),
             Input::Appended(last) => {
                 self.secondary.appended(last);
                 self.duty.appended(last);
+                self.station_appended(now, last);
             }
             Input::Piece { asker: Asker::Link(link), piece } => {
                 self.secondary.piece(now, &self.clock, link, piece);
@@ -120,6 +131,9 @@ impl Node {
                 self.tell_zre_latest(now, peer, id, latest);
             }
             Input::Beacon { from, beacon } => self.tell_zre(now, |zre| zre.beacon(now.mono, from, beacon)),
+            Input::Piece { asker: Asker::Station, piece } => self.station_piece(now, piece),
+            Input::Latest { asker: Asker::Station, id, latest } => self.station_latest(now, &id, latest),
+            Input::StationAnswered { asker, answer } => self.station_answered(now, &asker, answer),
             Input::Latest { asker, id, latest } => self.tell_latest(asker, id, latest),
             Input::ClockSynced(_) => {}
             Input::Taken { journal, cursor } => self.duty.taken(now, journal, cursor),
@@ -132,7 +146,8 @@ impl Node {
     /// When to call [`Node::handle_timeout`] at the latest, and why.
     pub fn poll_timeout(&self) -> Option<(Instant, &'static str)> {
         let zre = self.zre.as_ref().and_then(|part| part.poll_timeout());
-        [self.duty.poll_timeout(), zre].into_iter().flatten().min()
+        let station = self.station.as_ref().and_then(|part| part.machine.poll_timeout());
+        [self.duty.poll_timeout(), zre, station].into_iter().flatten().min()
     }
 
     /// Does what is due.
@@ -140,6 +155,7 @@ impl Node {
         self.observe(now);
         self.duty.handle_timeout(now);
         self.tell_zre(now, |zre| zre.handle_timeout(now.mono));
+        self.station_timeout(now);
     }
 
     /// The next thing to carry out.
@@ -247,9 +263,7 @@ impl Node {
                 let message = self.envelope(id, Body::Status(self.status(now)));
                 self.outputs.push_back(Output::SendStatus(link, message));
             }
-            Body::LatestRequest => {
-                self.outputs.push_back(Output::ReadLatest { asker: Asker::Link(link), id })
-            }
+            Body::LatestRequest => self.ask_latest(Asker::Link(link), id),
             Body::Ping => {
                 let pong = Body::Pong(Some(self.clock.sample(now.mono, now)), self.duty.sink_place());
                 let pong = self.envelope(id, pong);
@@ -287,12 +301,13 @@ impl Node {
                     self.outputs.push_back(error);
                 }
             },
-            body @ (Body::Introduced { .. } | Body::Zre(_)) => self.zre_message(now, link, body),
-            Body::Station(_) => {
-                let text = "there is no station here".to_owned();
-                let error = self.send(link, Body::Error { re: id, text });
-                self.outputs.push_back(error);
+            Body::Introduced { identity, .. } => {
+                if !self.introduced_to_zre(now, link, &identity) {
+                    self.introduced(now, link, &identity);
+                }
             }
+            Body::Zre(message) => self.tell_zre(now, |zre| zre.message(now.mono, link, message)),
+            Body::Station(routed) => self.station_message(now, link, routed),
             Body::Foreign(json) => self.foreign(now, link, json),
             Body::Lab(_) => {}
         }
@@ -353,6 +368,7 @@ impl Node {
             self.forget(link);
             self.duty.link_down(now, link, &why);
             self.tell_zre(now, |zre| zre.link_down(now.mono, link));
+            self.station_link_down(now, link, &why);
             self.outputs.push_back(Output::Close(link, why));
         }
         self.outputs.push_back(Output::Report(Report::Offence { from, error, closed }));
@@ -411,6 +427,9 @@ impl Node {
         if let (Some(fields), Some(part)) = (status.as_object_mut(), &self.zre) {
             fields.insert("zre".to_owned(), zre::status(part, now));
         }
+        if let (Some(fields), Some(part)) = (status.as_object_mut(), &self.station) {
+            fields.insert("autopilot".to_owned(), part.machine.status());
+        }
         if let Some(fields) = status.as_object_mut() {
             fields.extend(self.duty.status(now).into_iter().map(|(key, said)| (key.to_owned(), said)));
         }
@@ -438,8 +457,10 @@ impl Machine for Node {
         // A duty that has just been let go drops its links.
         let dropped = self.outputs.iter().filter(|output| matches!(output, Output::Disconnect(_))).count();
         let zre = self.zre.as_ref().map_or(0, |part| part.outputs_max());
+        let station = self.station.as_ref().map_or(0, |part| part.machine.outputs_max());
         4 + dropped
             + zre
+            + station
             + match &self.duty {
                 Duty::Secondary => 0,
                 Duty::Primary(primary) => primary.outputs_max(),

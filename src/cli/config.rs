@@ -43,6 +43,12 @@ pub(super) struct FileConfig {
     pub(super) zre: Option<String>,
     pub(super) zre_groups: Vec<String>,
     pub(super) description: Option<String>,
+    pub(super) station: Option<String>,
+    pub(super) terminal: Option<String>,
+    pub(super) terminal_id: Option<String>,
+    pub(super) stream: Option<String>,
+    pub(super) stream_wait: Option<String>,
+    pub(super) files: Option<PathBuf>,
 }
 
 /// All of them, as the file has them.
@@ -76,6 +82,12 @@ pub(super) const KEYS: &[&str] = &[
     "zre",
     "zre_groups",
     "description",
+    "station",
+    "terminal",
+    "terminal_id",
+    "stream",
+    "stream_wait",
+    "files",
 ];
 
 /// One text, or a list of texts: the same parted by blanks.

@@ -14,6 +14,7 @@ use super::{Usage, parse};
 use crate::io::{self, BusSettings, PlotSettings, Settings, Source};
 use crate::model::NodeName;
 
+mod autopilot;
 mod listen;
 pub(super) mod other_role;
 mod own_place;
@@ -179,6 +180,9 @@ pub(super) struct RunArgs {
 
     #[command(flatten)]
     zre: zre::ZreArgs,
+
+    #[command(flatten)]
+    autopilot: autopilot::AutopilotArgs,
 }
 
 /// Runs a node until it is asked to stop.
@@ -219,12 +223,14 @@ pub(super) fn settle(args: RunArgs, file: FileConfig) -> Result<Settings> {
     let bus = bus(&args, &file)?;
     let host = args.host.or(file.host).unwrap_or(chips.is_empty());
     let own = own(&args, &file)?;
+    let autopilot_name = own.name.clone();
     Ok(Settings {
         role: role::role(&args, &file, &own)?,
         access: listen::access(&args, &file)?,
         zre: zre::settings(&args.zre, &file)?,
         name: own.name,
         listen: own.listen,
+        autopilot: autopilot::settings(args.autopilot, &file, &autopilot_name)?,
         data: args.data.or(file.data).unwrap_or_else(|| "pisink-data".into()),
         buses: assign(bus, chips, faults)?,
         host,

@@ -2,6 +2,7 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::IpAddr;
+use std::time::Duration;
 
 use mio::net::TcpStream;
 
@@ -17,6 +18,11 @@ const FLUSH_BYTES: usize = 64 << 10;
 /// What an emptied outbound buffer keeps for the next message to a peer: a token of a ring of sixty-four. A stranger's
 /// keeps nothing, for there may be ten thousand.
 const OUTBOUND_KEEP_BYTES: usize = 8 << 10;
+
+/// A silent peer of ZeroMQ is asked by its kernel after this, so often, and then it is dead: after 25 s.
+const KEEP_ALIVE_IDLE: Duration = Duration::from_secs(10);
+const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(5);
+const KEEP_ALIVE_PROBES: u32 = 3;
 
 /// One connection.
 pub(crate) struct Link {
@@ -94,6 +100,17 @@ impl Link {
         &mut self.stream
     }
 
+    /// Has the kernel look from time to time whether the other end is there: a peer of ZeroMQ that lost its power comes
+    /// back under its name, and that is taken as long as the former link stands.
+    pub(crate) fn keep_alive(&self) {
+        use rustix::net::sockopt;
+        // Where it cannot be had, who comes back waits longer.
+        let _ = sockopt::set_tcp_keepidle(&self.stream, KEEP_ALIVE_IDLE);
+        let _ = sockopt::set_tcp_keepintvl(&self.stream, KEEP_ALIVE_INTERVAL);
+        let _ = sockopt::set_tcp_keepcnt(&self.stream, KEEP_ALIVE_PROBES);
+        let _ = sockopt::set_socket_keepalive(&self.stream, true);
+    }
+
     /// Reads once.
     ///
     /// jsocket writes a message in two parts and sends the second when the first is acknowledged: a kernel that waits
@@ -125,6 +142,11 @@ impl Link {
     pub(crate) fn greet(&mut self) -> bool {
         self.framing.greeting(&mut self.outbound);
         self.waiting_bytes() > 0
+    }
+
+    /// Which framing it speaks, if that is told.
+    pub(crate) fn dialect(&self) -> Option<Dialect> {
+        self.framing.dialect()
     }
 
     /// Whether a message has begun and not ended.

@@ -3,11 +3,13 @@
 //! One thread runs the mio loop with the [`crate::node::Node`]; one writes the store; each bus has one; one resolves
 //! names; a running sink has one that draws. They talk through bounded channels, and nobody waits for the network.
 
+mod autopilot;
 mod beacons;
 mod clock;
 mod crew;
 mod desk;
 mod event_loop;
+mod files;
 mod interrupts;
 mod kept_role;
 mod link;
@@ -17,12 +19,15 @@ mod plotter;
 mod ports;
 mod promise;
 mod queue;
+mod request;
 mod resolver;
 mod roles;
 mod sampler;
+pub mod serve;
 mod settings;
 mod store_thread;
 mod synced;
+mod unfinished;
 mod zre;
 mod zre_peer;
 
@@ -35,13 +40,16 @@ use mio::{Poll, Waker};
 use signal_hook::consts::{SIGHUP, SIGUSR1};
 use signal_hook_mio::v1_0::Signals;
 
+pub use autopilot::AutopilotSettings;
 pub use clock::now;
 pub(crate) use clock::{boot_id, random_u64};
 pub use desk::reason;
+pub use files::{FILE_MAX_BYTES, PART_MAX_BYTES, digest_of as file_digest};
 pub use interrupts::Interrupts;
 pub(crate) use kept_role::read as kept_role;
 pub use plotter::{draw, write_aside};
 pub use ports::PORTS_MAX;
+pub use request::{Client, ClientError, Patience};
 pub use settings::{
     AccessSettings, Again, BusSettings, OtherRole, PlotSettings, PortSettings, RoleSettings, Settings,
     Source, StandbySettings, ZreSettings,
@@ -51,8 +59,10 @@ pub use zre_peer::ZrePeerLoop;
 use crate::model::{JournalId, NodeName, Now};
 use crate::node::{Node, NodeConfig};
 use crate::store::{Check, OpenParams, OwnJournal, Store};
+use autopilot::Sampling;
 use crew::Crew;
 use event_loop::{Ending, EventLoop, Parts, WAKER};
+use files::Files;
 use notify::Notify;
 use plan::Plan;
 use resolver::Resolver;
@@ -109,6 +119,7 @@ fn session(mut plan: Plan, check: Check, hangup_reloads: bool) -> Result<(Ending
     log::info!("{name} ({role}) listens on {address}, keeps its data in {data}");
     log::info!("{}", ports::describe(&ports, &crew.plan().settings().access));
 
+    let files = open_files(&crew.plan().settings().autopilot)?;
     let mut event_loop = EventLoop::new(Parts {
         poll,
         ports,
@@ -122,6 +133,7 @@ fn session(mut plan: Plan, check: Check, hangup_reloads: bool) -> Result<(Ending
         resolved,
         notify: Notify::from_environment(crew.promises()),
         crew,
+        files,
         hangup_reloads,
     })?;
     let ending = event_loop.run();
@@ -132,6 +144,13 @@ fn session(mut plan: Plan, check: Check, hangup_reloads: bool) -> Result<(Ending
         plotter::draw_last(plan.data(), &drawing);
     }
     Ok((farewell(&name, ending?, saved)?, plan))
+}
+
+/// The folder of files, if stations may give and take any.
+fn open_files(settings: &AutopilotSettings) -> Result<Option<Files>> {
+    let open =
+        |dir: &std::path::PathBuf| Files::open(dir).with_context(|| format!("--files {}", dir.display()));
+    settings.files.as_ref().map(open).transpose()
 }
 
 /// The signals that the loop waits for.
@@ -193,7 +212,8 @@ fn node(settings: &Settings, store: &Store, synced: &mut Synced, now: Now) -> Re
             .collect(),
         role: roles::role(&settings.role, &RoleFacts::of(store)?),
     };
-    Ok(Node::new(config, now))
+    let station = autopilot::station(settings, settings.access.allow, clock::random_u64());
+    Ok(Node::new(config, now).with_station(station, Sampling::default().state(), now))
 }
 
 /// Ten thousand links need as many file descriptors; the soft limit is often 1,024.

@@ -178,6 +178,11 @@ impl Plan {
         stays("what is open at ports", &Opened(&now.access), &Opened(&read.access));
         stays("zre", &Peered(&now.zre), &Peered(&read.zre));
         stays("data", &now.data.display(), &read.data.display());
+        if now.autopilot != read.autopilot {
+            cannot.push(
+                "the part in Autopilot's network stays as it is until the node is started again".to_owned(),
+            );
+        }
         let role = match &self.order {
             None => configured.without_token(),
             Some(order) => (source.role)(order)?,
@@ -196,6 +201,7 @@ impl Plan {
             zre: now.zre.clone(),
             data: now.data.clone(),
             role: now.role.clone(),
+            autopilot: now.autopilot.clone(),
             ..read
         };
         let mut changed = differences(now, &settings);

@@ -8,6 +8,7 @@ use pisink_sensors::bus::BusSpec;
 use pisink_sensors::catalogue::ChipSpec;
 use pisink_sensors::sim::PlannedFault;
 
+use super::autopilot::AutopilotSettings;
 use crate::model::{Commands, Framings, NodeName, RoleName, RoleRequest};
 use crate::proto::PollOrder;
 
@@ -40,6 +41,8 @@ pub struct Settings {
     pub plots: Option<PlotSettings>,
     /// On which network it is a peer of ZRE.
     pub zre: Option<ZreSettings>,
+    /// Its part in Autopilot's network.
+    pub autopilot: AutopilotSettings,
 }
 
 /// A node among peers of ZRE.

@@ -7,12 +7,15 @@ use std::time::Duration;
 use core::net::IpAddr;
 use serde_json::Value as Json;
 
-use super::{TEXT_MAX_CHARS, head};
+use super::{StationAnswer, TEXT_MAX_CHARS, head};
 use crate::model::{
     Beacon, BootId, ClockLink, ClockMark, JournalId, Message, NodeName, Pack, Readings, RoleAnswer,
     RoleOrder, RoundRecord, Seq, ZreId,
 };
-use crate::proto::{Far, LinkId, PollOrder, PrimaryReport, RingReport, StandbyReport};
+use crate::proto::{
+    Far, LinkId, PollOrder, PrimaryReport, RingPart, RingReport, StandbyReport, StationAsker, StationOrder,
+    StationReport,
+};
 use crate::wire::{Dialect, WireError};
 
 /// What a node is at its start: what the store knows, and its role.
@@ -94,30 +97,6 @@ pub struct StandbyPart {
     pub standby_after: Duration,
 }
 
-/// A node's part in a token ring.
-#[derive(Clone, Debug, PartialEq)]
-pub struct RingPart {
-    /// The addresses of all nodes, this one among them, each with the node last seen there: the same list in the same
-    /// order on every node.
-    pub peers: Vec<(String, Option<NodeName>)>,
-    /// What the store holds of each journal.
-    pub cursors: BTreeMap<JournalId, Seq>,
-    /// Place among those that collect: 0 is the sink, then come the standbys; `None` never collects.
-    pub sink_rank: Option<u8>,
-    /// Makes the token at once instead of waiting for one.
-    pub makes_token: bool,
-    /// From one rotation with little to carry to the next.
-    pub token_hold: Duration,
-    /// Least time between two rounds.
-    pub round_interval: Duration,
-    /// A standby takes the sink's place when there was none for so long.
-    pub standby_after: Duration,
-    /// The last round's number.
-    pub last_round: u64,
-    /// For the name of this life and for jitter. Two lives must not have one seed.
-    pub seed: u64,
-}
-
 /// Who asks for something that the store has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Asker {
@@ -127,6 +106,8 @@ pub enum Asker {
     Ring,
     /// A peer of ZRE, who is answered by a WHISPER.
     Zre(ZreId),
+    /// The station of Autopilot's network.
+    Station,
 }
 
 /// What happened.
@@ -210,6 +191,13 @@ pub enum Input {
     },
     /// From now on the node has this role, made of what the store held when it was last asked. Nothing is answered.
     Become(Box<Role>),
+    /// What came of an [`Output::StationOrder`].
+    StationAnswered {
+        /// Who asked.
+        asker: StationAsker,
+        /// What came of it, or why nothing did.
+        answer: Result<StationAnswer, String>,
+    },
     /// What came of an [`Output::ChangeRole`]: the role that the node has now, or why it could not change.
     OrderAnswered {
         /// The link on which it was asked.
@@ -290,6 +278,8 @@ pub enum Output {
     },
     /// Send a beacon of ZRE to everybody on the network.
     Beacon(Beacon),
+    /// A station wants something of this node; answer with [`Input::StationAnswered`].
+    StationOrder(StationAsker, StationOrder),
     /// Tell people.
     Report(Report),
 }
@@ -310,6 +300,8 @@ pub enum Report {
         /// What it does.
         what: String,
     },
+    /// From Autopilot's network.
+    Station(StationReport),
     /// A token brought readings that are not what stands on them: they are asked for again.
     Piece {
         /// Whose readings.
@@ -351,6 +343,7 @@ impl Report {
             Report::Primary(report) => report.is_warning(),
             Report::Standby(report) => report.is_warning(),
             Report::Ring(report) => report.is_warning(),
+            Report::Station(report) => report.is_warning(),
             Report::Foreign { .. } | Report::Zre { .. } => false,
             Report::Piece { .. } | Report::Offence { .. } | Report::Complaint { .. } => true,
         }
@@ -364,6 +357,7 @@ impl fmt::Display for Report {
             Report::Standby(report) => report.fmt(f),
             Report::Ring(report) => report.fmt(f),
             Report::Zre { peer, what } => write!(f, "{peer} {what}"),
+            Report::Station(report) => report.fmt(f),
             Report::Piece { journal, why } => {
                 write!(f, "the token brought readings of journal {journal} that are refused: {why}")
             }

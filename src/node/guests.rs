@@ -169,6 +169,16 @@ impl Guests {
         1
     }
 
+    /// Counts readings that were more than one message may have.
+    pub(super) fn pass_over(&mut self, count: usize) {
+        self.passed_over += count as u64;
+    }
+
+    /// Counts what somebody should not have done.
+    pub(super) fn count_offence(&mut self) {
+        self.offences += 1;
+    }
+
     #[cfg(test)]
     pub(super) fn links(&self) -> usize {
         self.links.len()

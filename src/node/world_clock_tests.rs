@@ -421,7 +421,8 @@ impl World {
             | Output::ChangeRole { .. }
             | Output::Beacon(_)
             | Output::ReadLatest { .. }
-            | Output::Read { asker: Asker::Ring | Asker::Zre(_), .. } => return,
+            | Output::StationOrder(..)
+            | Output::Read { asker: Asker::Ring | Asker::Zre(_) | Asker::Station, .. } => return,
         }
         self.commit_soon(at);
     }

@@ -24,11 +24,11 @@ impl Node {
         self.zre = Some(Box::new(Zre::new(config, now.mono)));
     }
 
-    /// As who this node opens a link of ZMTP.
-    pub fn zmtp_identity(&self, far: Far) -> Vec<u8> {
+    /// What this node calls itself on a link, where the framing has names for the ends.
+    pub fn zmtp_identity(&self, far: Option<Far>) -> Vec<u8> {
         match (far, &self.zre) {
-            (Far::Zre(_), Some(part)) => zre::identity(part.config().id).to_vec(),
-            _ => Vec::new(),
+            (Some(Far::Zre(_)), Some(part)) => zre::identity(part.config().id).to_vec(),
+            _ => self.station_identity(),
         }
     }
 
@@ -40,13 +40,10 @@ impl Node {
         }
     }
 
-    /// Something came of a peer, or of the other end of a link to one.
-    pub(super) fn zre_message(&mut self, now: Now, link: LinkId, body: Body) {
-        self.tell_zre(now, |part| match body {
-            Body::Introduced { identity, .. } => part.introduced(now.mono, link, zre::peer_of(&identity)),
-            Body::Zre(message) => part.message(now.mono, link, message),
-            _ => {}
-        });
+    /// The other end of a link said who it is; whether that is a peer, or one that this node opened the link to.
+    pub(super) fn introduced_to_zre(&mut self, now: Now, link: LinkId, identity: &[u8]) -> bool {
+        self.tell_zre(now, |part| part.introduced(now.mono, link, zre::peer_of(identity)));
+        self.zre.as_ref().is_some_and(|part| part.is_its_link(link))
     }
 
     /// The newest readings, for the peer that asked for them.

@@ -69,7 +69,7 @@ impl Scene {
         let outputs = self.zre(ZreBody::Hello(hello));
         let Some(Output::Connect { far, address, dialect }) = outputs.first() else { panic!("{outputs:?}") };
         assert_eq!((address.as_str(), *dialect), ("10.99.0.2:5000", Dialect::Zmtp));
-        assert_eq!(self.node.zmtp_identity(*far), zre::identity(ZreId([1; 16])));
+        assert_eq!(self.node.zmtp_identity(Some(*far)), zre::identity(ZreId([1; 16])));
         let far = Some(*far);
         self.input(Input::LinkUp { link: TO, far, remote });
         let identity = Vec::new();

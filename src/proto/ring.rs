@@ -28,7 +28,7 @@ mod turn;
 
 use cargo::Cargo;
 use claim::Claiming;
-pub use config::{RingConfig, RingOutput};
+pub use config::{RingConfig, RingOutput, RingPart};
 use dates::Dates;
 use gap::Gap;
 use hop::{Handing, Hops};
@@ -36,7 +36,7 @@ use links::Links;
 use relay::Relays;
 pub use report::RingReport;
 use sink::Collector;
-use turn::HOLD_LEAST;
+use turn::{HOLD_LEAST, Owed};
 
 /// A token is not missed before this time.
 const LOST_LEAST: Duration = Duration::from_secs(1);
@@ -93,6 +93,8 @@ pub struct Ring {
     /// When the token last left here.
     rotation_began_at: Option<Instant>,
     hops: Hops,
+    /// The acknowledgement of the last token, where it is not sent yet.
+    owed: Option<Owed>,
     relays: Relays,
     gap: Gap,
     cargo: Cargo,
@@ -109,16 +111,17 @@ pub struct Ring {
 impl Ring {
     /// Begins at `now`: waits to be taken in, and claims if nobody does.
     pub fn new(config: RingConfig, now: Instant) -> Self {
-        let mut rng = fastrand::Rng::with_seed(config.seed);
-        let id = MemberId { journal: config.journal, life: LifeId(rng.u64(..)) };
-        let collector = Collector::new(&config, now);
-        let listed = config.peers.len();
-        let peers: Vec<_> = config.peers.into_iter().take(RING_MEMBERS_MAX).collect();
+        let RingConfig { node, journal, last, part } = config;
+        let mut rng = fastrand::Rng::with_seed(part.seed);
+        let id = MemberId { journal, life: LifeId(rng.u64(..)) };
+        let collector = Collector::new(&part, now);
+        let listed = part.peers.len();
+        let peers: Vec<_> = part.peers.into_iter().take(RING_MEMBERS_MAX).collect();
         let mut ring = Self {
-            who: Who { node: config.node, id, sink_rank: config.sink_rank },
-            token_hold: config.token_hold.max(HOLD_LEAST),
+            who: Who { node, id, sink_rank: part.sink_rank },
+            token_hold: part.token_hold.max(HOLD_LEAST),
             own: None,
-            gap: Gap::new(peers.len(), now, config.seed),
+            gap: Gap::new(peers.len(), now, part.seed),
             links: Links::new(peers, now),
             state: State::Waiting { claim_at: now },
             highest: RingId::default(),
@@ -134,8 +137,9 @@ impl Ring {
             visited_at: None,
             rotation_began_at: None,
             hops: Hops::default(),
+            owed: None,
             relays: Relays::default(),
-            cargo: Cargo::new(config.last),
+            cargo: Cargo::new(last),
             collector,
             visits: Default::default(),
             dates: Dates::default(),
@@ -146,7 +150,7 @@ impl Ring {
         if listed > RING_MEMBERS_MAX {
             ring.report(RingReport::ListTooLong { listed });
         }
-        if !config.makes_token {
+        if !part.makes_token {
             ring.wait(now, LOST_LEAST);
         }
         ring
@@ -167,6 +171,7 @@ impl Ring {
     /// A link is gone; whether it was one that this machine had asked for.
     pub fn link_down(&mut self, now: Now, link: LinkId, why: &str) -> bool {
         self.relays.forget_asker(link);
+        self.owed.take_if(|owed| owed.is_on(link));
         let Some(ix) = self.links.down(link) else { return false };
         self.watch_ended(now.mono, ix);
         self.unreachable(now, ix, why);
@@ -193,11 +198,8 @@ impl Ring {
         if let Err(why) = &piece {
             self.report(RingReport::Unreadable { why: why.clone() });
         }
-        let is_more = self.cargo.piece(now.mono, piece);
+        self.cargo.piece(now.mono, piece);
         self.read_ahead();
-        if is_more {
-            self.hurry(now);
-        }
     }
 
     /// The own journal is durable through `last`.
@@ -241,6 +243,7 @@ impl Ring {
         };
         let others = [
             (self.links.next_deadline(), "a link"),
+            (self.owed.as_ref().map(|owed| owed.due), "a token is acknowledged"),
             (self.relays.next_deadline(), "a token that is passed on"),
             (self.gap_deadline(), "a look for the absent"),
             (self.cargo.deadline(), "the own journal is read again"),
@@ -252,6 +255,7 @@ impl Ring {
 
     /// Does what is due.
     pub fn handle_timeout(&mut self, now: Now) {
+        self.acknowledge(Some(now.mono));
         for ix in self.links.expire(now.mono) {
             self.unreachable(now, ix, "no answer to the connection");
         }

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 
 use serde_json::{Value as Json, json};
 
-use crate::model::{Instant, NOLOG, NOREPEAT, Now, Routed, Seq, StationMessage};
+use crate::model::{Commands, Instant, NOLOG, NOREPEAT, Now, Routed, Seq, StationMessage};
 use crate::proto::contract::Machine;
 use crate::proto::{Backoff, LinkId};
 
@@ -168,6 +168,11 @@ impl Station {
                 self.send(now, &above, "STATE", Json::from(state));
             }
         }
+    }
+
+    /// These commands are obeyed from now on.
+    pub fn set_allowed(&mut self, allow: Commands) {
+        self.config.allow = allow;
     }
 
     /// What it says of itself.

@@ -147,9 +147,9 @@ impl Zre {
         self.speakers.insert(link, speaker);
     }
 
-    /// Whether a peer of ZRE opened this link: nothing is answered on it.
-    pub fn is_speaker(&self, link: LinkId) -> bool {
-        self.speakers.contains_key(&link)
+    /// Whether this link is one that a peer opened, or one to a peer.
+    pub fn is_its_link(&self, link: LinkId) -> bool {
+        self.speakers.contains_key(&link) || self.peers.values().any(|peer| peer.link() == Some(link))
     }
 
     /// A message came.

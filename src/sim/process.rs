@@ -255,7 +255,8 @@ impl World<'_> {
             Output::Beacon(_)
             | Output::NoteMark(_)
             | Output::ChangeRole { .. }
-            | Output::ReadLatest { .. } => Ok(()),
+            | Output::ReadLatest { .. }
+            | Output::StationOrder(..) => Ok(()),
             Output::Report(Report::Ring(report)) => {
                 self.heard(&report);
                 Ok(())

@@ -31,6 +31,10 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("token", "\"pi-1:7001\""),
     ("keep_for", "\"365d\""),
     ("plots", "\"plots\""),
+    ("station", "\"pilot1\""),
+    ("terminal", "\"terminal:5560\""),
+    ("stream", "\"CONTINUOUS\""),
+    ("files", "\"files\""),
 ];
 
 /// One line in the list of chips.

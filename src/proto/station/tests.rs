@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::*;
-use crate::model::{Command, Commands};
+use crate::model::Command;
 use crate::proto::contract::Watched;
 
 mod net;

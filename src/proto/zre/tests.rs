@@ -379,7 +379,7 @@ fn own_beacons_and_own_identity_are_nobody() {
     let mut scene = Scene::new();
     assert_eq!(scene.beacon(1), []);
     assert_eq!(scene.enters(1), []);
-    assert!(!scene.zre().is_speaker(from(1)));
+    assert!(!scene.zre().is_its_link(from(1)));
 }
 
 #[test]

@@ -9,10 +9,17 @@ use crate::proto::contract::for_seeds;
 const PEERS: usize = 4;
 
 fn config(seed: u64) -> RingConfig {
-    RingConfig {
-        node: name("pi-0"),
-        journal: JournalId(1),
-        last: Seq(50),
+    RingConfig { node: name("pi-0"), journal: JournalId(1), last: Seq(50), part: part(seed) }
+}
+
+fn with(seed: u64, change: impl FnOnce(&mut RingPart)) -> RingConfig {
+    let mut config = config(seed);
+    change(&mut config.part);
+    config
+}
+
+fn part(seed: u64) -> RingPart {
+    RingPart {
         peers: (0..PEERS).map(|at| (format!("10.0.0.{at}:7000"), None)).collect(),
         sink_rank: Some(0),
         cursors: BTreeMap::new(),
@@ -92,6 +99,46 @@ fn tokens_are_judged() {
     assert_eq!(outcomes(&hear(&mut ring, Body::Token(Box::new(twice)))), [Outcome::NotHere]);
     let stranger = Token { members: vec![member(1, far(1))].into(), seq: 12, ..first };
     assert_eq!(outcomes(&hear(&mut ring, Body::Token(Box::new(stranger)))), [Outcome::NotHere]);
+}
+
+#[test]
+fn in_a_quick_ring_the_next_token_is_the_acknowledgement() {
+    let mut ring = machine(config(1));
+    let first = token(ring.machine(), 3, 10);
+    let mut rotation = |link: u64, seq: u64, time: Duration| {
+        let token = Body::Token(Box::new(Token { seq, ..first.clone() }));
+        let outputs = ring.input(|ring, now| assert!(ring.message(now, LinkId(link), token)));
+        let later = ring.run_until(ring.now() + time);
+        let acks = outputs.iter().chain(&later).filter_map(|output| match output {
+            RingOutput::Send(link, _, Body::TokenAck(ack)) => Some((link.0, ack.seq)),
+            _ => None,
+        });
+        acks.collect::<Vec<_>>()
+    };
+    assert_eq!(rotation(900, 10, 4 * MS), [(900, 10)]);
+    assert_eq!(rotation(900, 12, 4 * MS), [(900, 12)], "a rotation was quick");
+    assert_eq!(rotation(900, 14, 4 * MS), []);
+    assert_eq!(rotation(900, 16, 4 * MS), []);
+    assert_eq!(rotation(901, 18, 4 * MS), [(900, 16)], "who handed it over has not seen it again");
+    assert_eq!(
+        rotation(901, 18, MS / 2),
+        [(901, 18), (901, 18)],
+        "it comes twice: what is owed, and at once"
+    );
+    assert_eq!(rotation(901, 20, 6 * MS), [(901, 20)], "none comes for a while");
+    assert_eq!(rotation(901, 22, 6 * MS), [(901, 22)]);
+    assert_eq!(rotation(901, 24, MS), [(901, 24)], "a rotation was slow");
+}
+
+#[test]
+fn a_token_that_is_back_was_taken_by_the_next() {
+    let mut ring = machine(config(1));
+    let first = token(ring.machine(), 3, 10);
+    hear(&mut ring, Body::Token(Box::new(first.clone())));
+    assert!(matches!(ring.machine().state, State::Handing(_)), "nobody acknowledges it");
+    let back = Token { seq: 12, ..first };
+    hear(&mut ring, Body::Token(Box::new(back)));
+    assert_eq!(ring.machine().links.kept(), Some(PeerIx(1)));
 }
 
 #[test]
@@ -179,7 +226,7 @@ fn a_claim_to_which_somebody_objects_is_given_up() {
 
 #[test]
 fn a_list_without_this_node_is_told() {
-    let mut ring = machine(RingConfig { peers: Vec::new(), ..config(1) });
+    let mut ring = machine(with(1, |part| part.peers.clear()));
     let outputs = ring.run_until(Instant::ZERO + Duration::from_secs(5));
     let told = |wanted: &RingReport| {
         outputs.iter().any(|output| matches!(output, RingOutput::Report(report) if report == wanted))
@@ -316,7 +363,7 @@ fn it_keeps_the_contract_whatever_comes() {
 
 #[test]
 fn a_token_that_says_something_else_of_this_member_is_put_right() {
-    let mut ring = machine(RingConfig { sink_rank: Some(0), ..config(3) });
+    let mut ring = machine(config(3));
     let mut lie = token(ring.machine(), 7, 3);
     let own = ring.machine().who.clone();
     let place = lie.place(own.id).unwrap();
