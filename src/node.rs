@@ -2,9 +2,9 @@
 //! with its role. The same code runs on a Pi, driven by the event loop, and in tests, driven by a scheduler; the
 //! contract with the driver is that of [`crate::proto`].
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
-use serde_json::{Value as Json, json};
+use serde_json::Value as Json;
 
 use crate::model::{Body, Instant, JournalId, Message, NodeName, Now, Pack, Readings};
 use crate::proto::contract::Machine;
@@ -21,6 +21,7 @@ mod guests;
 mod roles;
 mod standby;
 mod station;
+mod status;
 mod zre;
 
 pub use crate::proto::RingPart;
@@ -406,34 +407,6 @@ impl Node {
             Duty::Ring(ring) => Some(ring),
             _ => None,
         }
-    }
-
-    /// How it is, as a `STATUS` answer says it.
-    pub fn status(&self, now: Now) -> Json {
-        let consumers: BTreeMap<&str, u64> =
-            self.secondary.consumers().iter().map(|(name, seq)| (name.as_str(), seq.0)).collect();
-        let mut status = json!({
-            "node": self.name.as_str(),
-            "role": self.duty.name(),
-            "version": env!("CARGO_PKG_VERSION"),
-            "journal": self.journal.to_string(),
-            "boot": self.clock.boot().to_string(),
-            "last": self.secondary.last().0,
-            "up_s": now.mono.saturating_since(self.began_at).as_secs(),
-            "clock": self.clock.status(now),
-            "consumers": consumers,
-            "foreign": self.guests.status(),
-        });
-        if let (Some(fields), Some(part)) = (status.as_object_mut(), &self.zre) {
-            fields.insert("zre".to_owned(), zre::status(part, now));
-        }
-        if let (Some(fields), Some(part)) = (status.as_object_mut(), &self.station) {
-            fields.insert("autopilot".to_owned(), part.machine.status());
-        }
-        if let Some(fields) = status.as_object_mut() {
-            fields.extend(self.duty.status(now).into_iter().map(|(key, said)| (key.to_owned(), said)));
-        }
-        status
     }
 }
 

@@ -97,8 +97,8 @@ impl Beacons {
 /// An interface's IPv4 address, and the broadcast address of its network.
 fn ipv4(known: &Interface) -> Option<(Ipv4Addr, Ipv4Addr)> {
     let IfAddr::V4(addr) = &known.addr else { return None };
-    let computed = Ipv4Addr::from(u32::from(addr.ip) | !u32::from(addr.netmask));
-    Some((addr.ip, addr.broadcast.filter(|told| !told.is_unspecified()).unwrap_or(computed)))
+    // What the system tells is the address itself where nobody has said what the broadcast address is.
+    Some((addr.ip, Ipv4Addr::from(u32::from(addr.ip) | !u32::from(addr.netmask))))
 }
 
 /// The same of the interface that is meant.

@@ -209,8 +209,8 @@ impl Zre {
         members.map(said).filter(|is_said| *is_said).count()
     }
 
-    /// Asks a peer whether it has taken what was said to it; [`ZreEvent::PingOk`] says that it has. False when it cannot
-    /// be asked.
+    /// Asks a peer whether it has taken what was said to it; [`ZreEvent::PingOk`] says that it has. False when it
+    /// cannot be asked.
     pub fn ping(&mut self, peer: ZreId) -> bool {
         match self.peers.get_mut(&peer).filter(|peer| peer.is_ready()) {
             Some(peer) => peer.say_or_keep(ZreBody::Ping, &mut self.outputs),
