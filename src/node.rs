@@ -9,13 +9,15 @@ use serde_json::{Value as Json, json};
 use crate::model::{Body, Instant, JournalId, Message, NodeName, Now, Pack, Readings};
 use crate::proto::contract::Machine;
 use crate::proto::{
-    Far, LinkId, OwnClock, PeerIx, PrimaryOutput, Ring, RingOutput, Secondary, SecondaryOutput, StandbyOutput,
+    Far, Lab, LabConfig, LinkId, OwnClock, PeerIx, PrimaryOutput, Ring, RingOutput, Secondary,
+    SecondaryOutput, StandbyOutput,
 };
 use crate::wire::{Dialect, KNOWN_KEYS, WireError, open_piece, seal_piece};
 
 mod duty;
 mod events;
 mod guests;
+mod lab;
 mod roles;
 mod standby;
 
@@ -43,6 +45,7 @@ pub struct Node {
     secondary: Secondary,
     duty: Duty,
     guests: Guests,
+    lab: Lab,
     next_id: u64,
     outputs: VecDeque<Output>,
 }
@@ -62,6 +65,7 @@ impl Node {
             began_at: now.mono,
             duty,
             guests: Guests::default(),
+            lab: Lab::new(LabConfig::default(), now.mono),
             next_id: 1,
             outputs: VecDeque::new(),
         };
@@ -80,14 +84,21 @@ impl Node {
                 self.guests.link_up(link, remote);
                 match far {
                     Some(Far::Duty(peer)) => self.duty.link_up(now, peer, link),
-                    Some(Far::Zre(_) | Far::Station(_) | Far::Lab(_)) | None => {}
+                    Some(Far::Lab(ix)) => {
+                        self.drive_lab(now, |lab| lab.link_up(now.mono, ix, link, remote));
+                    }
+                    Some(Far::Zre(_) | Far::Station(_)) | None => {}
                 }
             }
             Input::LinkFailed { far: Far::Duty(peer), why } => self.duty.link_failed(now, peer, &why),
-            Input::LinkFailed { far: Far::Zre(_) | Far::Station(_) | Far::Lab(_), .. } => {}
+            Input::LinkFailed { far: Far::Lab(ix), why } => {
+                self.drive_lab(now, |lab| lab.link_failed(now.mono, ix, &why));
+            }
+            Input::LinkFailed { far: Far::Zre(_) | Far::Station(_), .. } => {}
             Input::LinkDown { link, why } => {
                 self.forget(link);
                 self.duty.link_down(now, link, &why);
+                self.lab.link_down(link);
             }
             Input::Message { link, message } => self.message(now, link, message),
             Input::Offence { link, error } => self.offence(now, link, error),
@@ -104,6 +115,7 @@ impl Node {
                     ring.piece(now, piece.map(|readings| seal_piece(&Readings { clock, ..readings })));
                 }
             }
+            Input::Piece { asker: Asker::Lab(asker), piece } => self.lab_piece(now, asker, piece),
             Input::ClockSynced(_) => {}
             Input::Taken { journal, cursor } => self.duty.taken(now, journal, cursor),
             Input::Refused { journal } => self.duty.refused(journal),
@@ -114,13 +126,17 @@ impl Node {
 
     /// When to call [`Node::handle_timeout`] at the latest, and why.
     pub fn poll_timeout(&self) -> Option<(Instant, &'static str)> {
-        self.duty.poll_timeout()
+        let due = [self.duty.poll_timeout(), self.lab.poll_timeout()];
+        due.into_iter().flatten().min_by_key(|(due, _)| *due)
     }
 
     /// Does what is due.
     pub fn handle_timeout(&mut self, now: Now) {
         self.observe(now);
         self.duty.handle_timeout(now);
+        if self.lab.poll_timeout().is_some_and(|(due, _)| due <= now.mono) {
+            self.drive_lab(now, |lab| lab.handle_timeout(now));
+        }
     }
 
     /// The next thing to carry out.
@@ -266,7 +282,7 @@ impl Node {
                 }
             },
             Body::Foreign(json) => self.foreign(now, link, json),
-            Body::Lab(_) => {}
+            Body::Lab(text) => self.lab_text(now, link, text),
         }
     }
 
@@ -324,6 +340,7 @@ impl Node {
         if closed {
             self.forget(link);
             self.duty.link_down(now, link, &why);
+            self.lab.link_down(link);
             self.outputs.push_back(Output::Close(link, why));
         }
         self.outputs.push_back(Output::Report(Report::Offence { from, error, closed }));
@@ -378,6 +395,7 @@ impl Node {
             "clock": self.clock.status(now),
             "consumers": consumers,
             "foreign": self.guests.status(),
+            "lab": self.lab.status(now),
         });
         if let Some(fields) = status.as_object_mut() {
             fields.extend(self.duty.status(now).into_iter().map(|(key, said)| (key.to_owned(), said)));
@@ -406,6 +424,7 @@ impl Machine for Node {
         // A duty that has just been let go drops its links.
         let dropped = self.outputs.iter().filter(|output| matches!(output, Output::Disconnect(_))).count();
         4 + dropped
+            + 2 * self.lab.outputs_max()
             + match &self.duty {
                 Duty::Secondary => 0,
                 Duty::Primary(primary) => primary.outputs_max(),

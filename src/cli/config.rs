@@ -38,6 +38,13 @@ pub(super) struct FileConfig {
     pub(super) plots: Option<PathBuf>,
     pub(super) plot_interval: Option<String>,
     pub(super) plot_last: Option<String>,
+    pub(super) lab_peers: Vec<String>,
+    pub(super) lab_interval: Option<String>,
+    pub(super) lab_answer_port: Option<u16>,
+    pub(super) lab_next: Option<String>,
+    pub(super) lab_hosts: Option<u32>,
+    pub(super) lab_token: Option<bool>,
+    pub(super) lab_hold: Option<String>,
 }
 
 /// All of them, as the file has them.
@@ -67,6 +74,13 @@ pub(super) const KEYS: &[&str] = &[
     "plots",
     "plot_interval",
     "plot_last",
+    "lab_peers",
+    "lab_interval",
+    "lab_answer_port",
+    "lab_next",
+    "lab_hosts",
+    "lab_token",
+    "lab_hold",
 ];
 
 /// Reads the config file at `path`.
@@ -102,18 +116,20 @@ mod tests {
 
     #[test]
     fn every_key_is_read_and_named() {
-        let lists = ["peers", "chips", "faults", "standby"];
+        let lists = ["peers", "chips", "faults", "standby", "lab_peers"];
+        let numbers = ["lab_answer_port", "lab_hosts"];
         let text: String = KEYS
             .iter()
             .map(|key| match *key {
-                "host" => "host = true\n".to_owned(),
+                "host" | "lab_token" => format!("{key} = true\n"),
+                key if numbers.contains(&key) => format!("{key} = 3\n"),
                 key if lists.contains(&key) => format!("{key} = [\"x\"]\n"),
                 key => format!("{key} = \"x\"\n"),
             })
             .collect();
         let config = parse(&text).unwrap();
         assert_eq!((config.host, config.plot_last.as_deref()), (Some(true), Some("x")));
-        assert_eq!(format!("{config:?}").matches("\"x\"").count(), KEYS.len() - 1);
+        assert_eq!(format!("{config:?}").matches("\"x\"").count(), KEYS.len() - 4);
     }
 
     #[test]

@@ -14,6 +14,7 @@ use super::{Usage, parse};
 use crate::io::{self, BusSettings, PlotSettings, Settings, Source};
 use crate::model::NodeName;
 
+mod lab;
 pub(super) mod other_role;
 mod own_place;
 mod question;
@@ -166,6 +167,9 @@ pub(super) struct RunArgs {
     /// How much of the past the plots show [default: 1h]
     #[arg(long, env = "PISINK_PLOT_LAST", value_name = "DURATION")]
     plot_last: Option<String>,
+
+    #[command(flatten)]
+    lab: lab::LabArgs,
 }
 
 /// Runs a node until it is asked to stop.
@@ -208,6 +212,7 @@ pub(super) fn settle(args: RunArgs, file: FileConfig) -> Result<Settings> {
     let own = own(&args, &file)?;
     Ok(Settings {
         role: role::role(&args, &file, &own)?,
+        lab: lab::lab(args.lab, &file)?,
         name: own.name,
         listen: own.listen,
         data: args.data.or(file.data).unwrap_or_else(|| "pisink-data".into()),

@@ -2,6 +2,7 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::IpAddr;
+use std::time::Duration;
 
 use mio::net::TcpStream;
 
@@ -112,6 +113,18 @@ impl Link {
         let message = self.framing.next(input)?;
         self.messages += 1;
         Some(message)
+    }
+
+    /// What had begun is whole: the other end has closed, or paused.
+    pub(crate) fn finish_message(&mut self) -> Option<Result<Message, WireError>> {
+        let message = self.framing.finish()?;
+        self.messages += 1;
+        Some(message)
+    }
+
+    /// After what pause a message that has begun is whole, if that is how messages end here.
+    pub(crate) fn pause(&self) -> Option<Duration> {
+        self.framing.pause()
     }
 
     /// Queues what its framing has to say of itself; whether there is anything to send.

@@ -206,7 +206,7 @@ fn node(settings: &Settings, store: &Store, synced: &mut Synced, now: Now) -> Re
             .collect(),
         role: roles::role(&settings.role, &RoleFacts::of(store)?),
     };
-    Ok(Node::new(config, now))
+    Ok(Node::new(config, now).with_lab(settings.lab.clone(), now))
 }
 
 /// Ten thousand links need as many file descriptors; the soft limit is often 1,024.

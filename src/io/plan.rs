@@ -176,6 +176,9 @@ impl Plan {
         stays("name", &now.name, &read.name);
         stays("listen", &self.listen, &read.listen);
         stays("data", &now.data.display(), &read.data.display());
+        if now.lab != read.lab {
+            cannot.push("what concerns the lab's programs stays until the node is started again".to_owned());
+        }
         let role = match &self.order {
             None => configured.without_token(),
             Some(order) => (source.role)(order)?,
@@ -192,6 +195,7 @@ impl Plan {
             listen: now.listen.clone(),
             data: now.data.clone(),
             role: now.role.clone(),
+            lab: now.lab.clone(),
             ..read
         };
         let mut changed = differences(now, &settings);

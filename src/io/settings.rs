@@ -9,7 +9,7 @@ use pisink_sensors::catalogue::ChipSpec;
 use pisink_sensors::sim::PlannedFault;
 
 use crate::model::{NodeName, RoleName, RoleRequest};
-use crate::proto::PollOrder;
+use crate::proto::{LabConfig, PollOrder};
 
 /// Everything that [`super::run`] needs to know.
 #[derive(Clone, Debug)]
@@ -18,6 +18,8 @@ pub struct Settings {
     pub name: NodeName,
     /// What it does besides sensing and answering.
     pub role: RoleSettings,
+    /// What it has to do with the lab's programs.
+    pub lab: LabConfig,
     /// `address:port` to listen on.
     pub listen: String,
     /// The folder of its store.

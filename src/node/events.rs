@@ -12,7 +12,7 @@ use crate::model::{
     BootId, ClockLink, ClockMark, JournalId, Message, NodeName, Pack, Readings, RoleAnswer, RoleOrder,
     RoundRecord, Seq,
 };
-use crate::proto::{Far, LinkId, PollOrder, PrimaryReport, RingReport, StandbyReport};
+use crate::proto::{Far, LabReport, LinkId, PollOrder, PrimaryReport, RingReport, StandbyReport};
 use crate::wire::{Dialect, WireError};
 
 /// What a node is at its start: what the store knows, and its role.
@@ -125,6 +125,19 @@ pub enum Asker {
     Link(LinkId),
     /// The ring, for its token.
     Ring,
+    /// One of the lab's programs on this link, or their token: for what was measured last.
+    Lab(Option<LinkId>),
+}
+
+impl Asker {
+    /// The link that an answer is awaited on.
+    pub fn link(self) -> Option<LinkId> {
+        match self {
+            Asker::Link(link) => Some(link),
+            Asker::Lab(link) => link,
+            Asker::Ring => None,
+        }
+    }
 }
 
 /// What happened.
@@ -276,6 +289,8 @@ pub enum Report {
     Standby(StandbyReport),
     /// From the ring.
     Ring(RingReport),
+    /// From the lab's programs.
+    Lab(LabReport),
     /// A token brought readings that are not what stands on them: they are asked for again.
     Piece {
         /// Whose readings.
@@ -317,6 +332,7 @@ impl Report {
             Report::Primary(report) => report.is_warning(),
             Report::Standby(report) => report.is_warning(),
             Report::Ring(report) => report.is_warning(),
+            Report::Lab(report) => report.is_warning(),
             Report::Foreign { .. } => false,
             Report::Piece { .. } | Report::Offence { .. } | Report::Complaint { .. } => true,
         }
@@ -329,6 +345,7 @@ impl fmt::Display for Report {
             Report::Primary(report) => report.fmt(f),
             Report::Standby(report) => report.fmt(f),
             Report::Ring(report) => report.fmt(f),
+            Report::Lab(report) => report.fmt(f),
             Report::Piece { journal, why } => {
                 write!(f, "the token brought readings of journal {journal} that are refused: {why}")
             }

@@ -1,6 +1,6 @@
-//! Peers that speak plain JSON and have no journal: scripts. Each link is a guest of its own, named by what it calls
-//! itself or by its address, so that one which comes again goes on under its name. Its readings go into the journal of
-//! the node that it talks to.
+//! Peers that have no journal: scripts that speak plain JSON, the lab's programs. Each link is a guest of its own,
+//! named by what it calls itself or by its address, so that one which comes again goes on under its name. Its readings
+//! go into the journal of the node that it talks to.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -95,6 +95,22 @@ impl Guests {
         )
     }
 
+    /// Where the other end of a link is.
+    pub(super) fn remote(&self, link: LinkId) -> Option<IpAddr> {
+        self.links.get(&link).map(|guest| guest.remote)
+    }
+
+    /// What the other end of a link is called that does not call itself something.
+    pub(super) fn name(&mut self, link: LinkId) -> Option<NodeName> {
+        let guest = self.links.get_mut(&link)?;
+        let (remote, slot, slots) = (guest.remote, &mut guest.slot, &mut self.slots);
+        let by_address = guest.by_address.get_or_insert_with(|| {
+            let slot = slot.get_or_insert_with(|| free_slot(slots.entry(remote).or_default()));
+            address_name(remote, *slot)
+        });
+        Some(by_address.clone())
+    }
+
     /// Takes a foreign message's readings, stamped now, into `pack`.
     pub(super) fn say(&mut self, link: LinkId, json: &Json, now: Now, pack: &mut Pack) -> Option<Said> {
         let own_name = foreign::sender(json).and_then(|name| NodeName::new(name).ok()).filter(|name| {
@@ -102,19 +118,28 @@ impl Guests {
         });
         let guest = self.links.get_mut(&link)?;
         guest.messages += 1;
+        let is_to_be_told = guest.messages <= TOLD_MAX;
+        let from = match own_name {
+            Some(name) => name,
+            None => self.name(link)?,
+        };
+        let readings = self.take(&from, CHIP, foreign::values(json), now, pack);
+        Some(Said { from, readings, is_to_be_told })
+    }
+
+    /// Takes the values of one message of this guest into `pack`, stamped now; how many there was room for.
+    pub(super) fn take(
+        &mut self,
+        from: &NodeName,
+        chip: &str,
+        values: Vec<ForeignValue>,
+        now: Now,
+        pack: &mut Pack,
+    ) -> usize {
         self.messages += 1;
-        let slots = &mut self.slots;
-        let from = own_name.unwrap_or_else(|| {
-            let (remote, slot) = (guest.remote, &mut guest.slot);
-            let by_address = guest.by_address.get_or_insert_with(|| {
-                let slot = slot.get_or_insert_with(|| free_slot(slots.entry(remote).or_default()));
-                address_name(remote, *slot)
-            });
-            by_address.clone()
-        });
         let mut readings = 0;
-        for ForeignValue { quantity, unit, value } in foreign::values(json) {
-            let channel = channel(pack, &from, quantity, unit);
+        for ForeignValue { quantity, unit, value } in values {
+            let channel = channel(pack, (from, chip), quantity, unit);
             let is_known = pack.channels.contains(&channel) || self.channels.contains(&channel);
             if !is_known && self.channels.len() >= CHANNELS_MAX {
                 self.passed_over += 1;
@@ -127,7 +152,7 @@ impl Guests {
             readings += 1;
         }
         self.readings += readings as u64;
-        Some(Said { from, readings, is_to_be_told: guest.messages <= TOLD_MAX })
+        readings
     }
 
     #[cfg(test)]
@@ -146,12 +171,12 @@ impl Guests {
 }
 
 /// The channel of a guest's quantity: the pack's own where it has it, for a script says the same again and again.
-fn channel(pack: &Pack, from: &NodeName, quantity: String, unit: &str) -> Arc<Channel> {
+fn channel(pack: &Pack, (from, chip): (&NodeName, &str), quantity: String, unit: &str) -> Arc<Channel> {
     let is_it = |known: &&Arc<Channel>| {
-        known.quantity == quantity && known.node == *from && known.unit == unit && known.chip == CHIP
+        known.quantity == quantity && known.node == *from && known.unit == unit && known.chip == chip
     };
     pack.channels.iter().find(is_it).map(Arc::clone).unwrap_or_else(|| {
-        let (chip, unit) = (CHIP.to_owned(), unit.to_owned());
+        let (chip, unit) = (chip.to_owned(), unit.to_owned());
         Arc::new(Channel { node: from.clone(), chip, quantity, unit })
     })
 }

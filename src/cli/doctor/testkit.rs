@@ -93,6 +93,7 @@ impl Machine {
         let bus = BusSettings { bus: BusSpec::Pi(1), chips, faults: Vec::new() };
         let settings = Settings {
             name: NodeName::new("bench").unwrap(),
+            lab: crate::proto::LabConfig::default(),
             role: RoleSettings::Secondary,
             listen: "127.0.0.1:1".to_owned(),
             data: self.path("data"),

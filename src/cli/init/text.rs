@@ -27,6 +27,10 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("token", "\"pi-1:7001\""),
     ("keep_for", "\"365d\""),
     ("plots", "\"plots\""),
+    ("lab_peers", "[\"bench=192.168.1.2:1024\"]"),
+    ("lab_answer_port", "1024"),
+    ("lab_next", "\"192.168.1.3:1024\""),
+    ("lab_token", "true"),
 ];
 
 /// One line in the list of chips.

@@ -109,7 +109,7 @@ impl EventLoop {
             return self.parts.node.handle_input(now, Input::Piece { asker, piece });
         }
         self.reads += 1;
-        let Asker::Link(link) = asker else { return };
+        let Some(link) = asker.link() else { return };
         if let Some(asking) = self.link_or_beside(link, beside) {
             asking.awaited += 1;
         }
@@ -128,7 +128,7 @@ impl EventLoop {
     }
 
     fn tell_people(&mut self, now: Now, report: &Report) {
-        if matches!(report, Report::Primary(_) | Report::Standby(_) | Report::Ring(_)) {
+        if matches!(report, Report::Primary(_) | Report::Standby(_) | Report::Ring(_) | Report::Lab(_)) {
             return log::log!(level(report), "{report}");
         }
         self.tell_of_strangers(now, level(report), report);

@@ -149,7 +149,16 @@ fn configs() -> impl Strategy<Value = FileConfig> {
     let times = (word(), word(), word(), word(), word());
     let rest = (word(), word(), word(), word(), word());
     let ring = (place(), words(), place(), word(), word(), word());
-    (names, lists, times, rest, ring).prop_map(|(names, lists, times, rest, ring)| FileConfig {
+    let lab_ring = (word(), proptest::option::of(any::<u32>()), proptest::option::of(any::<bool>()), word());
+    let lab = (words(), word(), proptest::option::of(any::<u16>()), lab_ring);
+    (names, lists, times, rest, ring, lab).prop_map(|(names, lists, times, rest, ring, lab)| FileConfig {
+        lab_peers: lab.0,
+        lab_interval: lab.1,
+        lab_answer_port: lab.2,
+        lab_next: lab.3.0,
+        lab_hosts: lab.3.1,
+        lab_token: lab.3.2,
+        lab_hold: lab.3.3,
         role: names.0,
         name: names.1,
         listen: names.2,
