@@ -97,7 +97,7 @@ pub(crate) fn folder() -> TempDir {
     tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder under target/tmp")
 }
 
-/// A running `pisink`; killed when dropped.
+/// A running `pisink`; killed when dropped, and by its kernel when the thread that started it ends in any other way.
 pub(crate) struct Node {
     child: Child,
     pub(crate) address: SocketAddr,
@@ -115,7 +115,8 @@ impl Node {
 
     /// The same on this core, at this address and with this data folder.
     pub(crate) fn start_at(core: usize, address: &str, data: TempDir, arguments: &[&str]) -> Node {
-        let mut child = on_core(core, env!("CARGO_BIN_EXE_pisink"))
+        let mut child = on_core(core, "setpriv")
+            .args(["--pdeathsig", "KILL", env!("CARGO_BIN_EXE_pisink")])
             .args(["-v", "run", "--listen", address, "--data"])
             .arg(data.path())
             .args(arguments)

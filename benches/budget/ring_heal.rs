@@ -48,8 +48,10 @@ const FAULTS: [Fault; 4] = [
 ];
 
 pub(crate) fn run() {
-    let rings: Vec<_> = (0..RINGS).map(|_| std::thread::spawn(heal)).collect();
-    let times: Vec<[Duration; 4]> = rings.into_iter().map(|ring| ring.join().expect("a ring")).collect();
+    let times: Vec<[Duration; 4]> = std::thread::scope(|scope| {
+        let rings: Vec<_> = (0..RINGS).map(|_| scope.spawn(heal)).collect();
+        rings.into_iter().map(|ring| ring.join().expect("a ring")).collect()
+    });
     for (at, fault) in FAULTS.into_iter().enumerate() {
         let seconds: Vec<f64> = times.iter().map(|ring| ring[at].as_secs_f64()).collect();
         let (middle, spread) = median(&seconds);

@@ -9,7 +9,7 @@ use mio::net::TcpStream;
 use crate::model::Message;
 use crate::model::WallTime;
 use crate::proto::Far;
-use crate::wire::{Framing, WireError};
+use crate::wire::{Dialect, Framing, WireError};
 
 /// A peer that lets more than this wait to be sent does not read: its link is closed.
 pub(crate) const OUTBOUND_MAX_BYTES: usize = 4 << 20;
@@ -96,7 +96,14 @@ impl Link {
     }
 
     /// Reads once.
+    ///
+    /// jsocket writes a message in two parts and sends the second when the first is acknowledged: a kernel that waits
+    /// with that for an answer to go along (40 ms) would wait for ever, so it is told not to, each time anew.
     pub(crate) fn receive<'a>(&mut self, scratch: &'a mut [u8]) -> Received<'a> {
+        if matches!(self.framing.dialect(), Some(Dialect::Jsocket(_))) {
+            // Where it cannot be had, it is only slow.
+            let _ = rustix::net::sockopt::set_tcp_quickack(&self.stream, true);
+        }
         loop {
             return match self.stream.read(scratch) {
                 Ok(0) => Received::End,

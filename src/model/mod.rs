@@ -12,6 +12,7 @@ mod round;
 mod sink;
 mod station;
 mod time;
+mod zre;
 
 pub use access::{Access, Command, CommandError, Commands, FramingError, FramingName, Framings};
 pub use clock::{CLOCK_IS_SET_FROM, ClockLink, ClockMark, ClockSample, Dated, TimeSource};
@@ -32,3 +33,4 @@ pub use station::{
     MINPRINT, NOLOG, NOREPEAT, Routed, STATION_PATH_MAX, STATION_TEXT_MAX_BYTES, STATION_TTL, StationMessage,
 };
 pub use time::{Instant, Now, WallTime};
+pub use zre::{Beacon, Hello, ZreBody, ZreId, ZreMessage};

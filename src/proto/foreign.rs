@@ -20,7 +20,7 @@ pub struct ForeignValue {
     pub quantity: String,
     /// SenML unit; empty when the key does not tell.
     pub unit: &'static str,
-    /// The value, or ERR: `parse` for one that the peer itself calls `ERR`.
+    /// The value, or ERR: `parse` for one that the peer itself calls `ERR`, or that Python has no number for.
     pub value: Value,
 }
 
@@ -72,6 +72,9 @@ fn is_about_the_peer(key: &str) -> bool {
 }
 
 fn text_values(text: &str, found: &mut Vec<ForeignValue>) {
+    if is_no_number(text) {
+        return found.push(named("value", Err(ErrReason::Parse)));
+    }
     if let Ok(number) = text.trim().parse::<f64>() {
         if number.is_finite() {
             found.push(named("value", Ok(number)));
@@ -85,6 +88,11 @@ fn text_values(text: &str, found: &mut Vec<ForeignValue>) {
     }
 }
 
+/// Whether this is what Python writes for a number that is none: it is read as a text.
+fn is_no_number(text: &str) -> bool {
+    matches!(text, "NaN" | "Infinity" | "-Infinity")
+}
+
 fn pair(key: &str, text: &str) -> Option<ForeignValue> {
     let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | ' ');
     if key.is_empty() || key.chars().count() > QUANTITY_MAX_CHARS || !key.chars().all(is_name) {
@@ -92,7 +100,7 @@ fn pair(key: &str, text: &str) -> Option<ForeignValue> {
     }
     match text.parse::<f64>() {
         Ok(number) if number.is_finite() => Some(named(key, Ok(number))),
-        _ if text == "ERR" => Some(named(key, Err(ErrReason::Parse))),
+        _ if text == "ERR" || is_no_number(text) => Some(named(key, Err(ErrReason::Parse))),
         _ => None,
     }
 }
@@ -156,6 +164,14 @@ mod tests {
         }
         assert_eq!(found(json!({"msg": "time 12:34:56, at http://x"})), []);
         assert_eq!(found(json!({"msg": "nan"})), []);
+    }
+
+    #[test]
+    fn what_is_no_number_is_err() {
+        let err = |name: &str| (name.to_owned(), "", Err(ErrReason::Parse));
+        assert_eq!(found(json!({"msg": "NaN"})), [err("value")]);
+        assert_eq!(found(json!("-Infinity")), [err("value")]);
+        assert_eq!(found(json!({"msg": {"a": "NaN", "b": "Infinity"}})), [err("a"), err("b")]);
     }
 
     #[test]

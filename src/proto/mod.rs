@@ -25,6 +25,7 @@ mod primary;
 mod ring;
 mod secondary;
 mod standby;
+mod zre;
 
 pub use backoff::Backoff;
 pub use clock::OwnClock;
@@ -33,6 +34,10 @@ pub use primary::{PollOrder, Primary, PrimaryConfig, PrimaryOutput, PrimaryRepor
 pub use ring::{Ring, RingConfig, RingOutput, RingReport};
 pub use secondary::{Secondary, SecondaryOutput};
 pub use standby::{Standby, StandbyConfig, StandbyOutput, StandbyReport};
+pub use zre::{
+    EVASIVE_AFTER, EXPIRED_AFTER, VERSION_HEADER, ZRE_PEERS_MAX, Zre, ZreConfig, ZreEvent, ZreOutput,
+    ZreParting, ZrePeer, ZreWrap,
+};
 
 /// One connection, by the driver's number for it; never used again for another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -298,9 +298,12 @@ impl Ring {
         now + time + RANK_STEP.saturating_mul(u32::try_from(rank).unwrap_or(u32::MAX))
     }
 
-    /// A token that does not come for so long is lost.
+    /// A token that does not come for so long is lost. A long rotation between short ones was a fault that is over; two
+    /// in a row are how this network is. Which of them the last one was is not known yet: it counts.
     fn lost_after(&self) -> Duration {
-        let longest = self.rotations.iter().max().copied().unwrap_or_default();
+        let rotations = &self.rotations;
+        let both = rotations.iter().zip(rotations.iter().skip(1)).map(|(one, next)| one.min(next));
+        let longest = both.chain(rotations.back()).max().copied().unwrap_or_default();
         longest.saturating_mul(3).clamp(LOST_LEAST, LOST_MOST)
     }
 

@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 
 use super::clock::{RawClock, RawMark};
 use super::ring::{self, Known};
-use super::{WireError, pong, role, senml};
+use super::{WireError, json, pong, role, senml};
 use crate::model::{Body, BootId, JournalId, Message, NodeName, Pack, PollRequest, Readings, Seq, WallTime};
 
 /// The keys that a node understands, for the reply to one that it does not.
@@ -63,7 +63,10 @@ pub(super) fn decode(line: &[u8], known: &mut Known) -> Result<Message, Result<W
     }
     match serde_json::from_str(text) {
         Ok(value) => Ok(bare(Body::Foreign(value))),
-        Err(error) => Err(Err(error.to_string())),
+        Err(error) => match json::quoted(text) {
+            Some(quoted) => decode(quoted.as_bytes(), known),
+            None => Err(Err(error.to_string())),
+        },
     }
 }
 
@@ -82,7 +85,7 @@ fn read_readings(text: &str) -> Option<Message> {
     raw.into_message(readings).ok()
 }
 
-fn bare(body: Body) -> Message {
+pub(super) fn bare(body: Body) -> Message {
     Message { id: String::new(), to: None, sender: None, timestamp: None, body }
 }
 

@@ -3,8 +3,10 @@
 
 use std::time::Duration;
 
+use super::jsocket::{self, JsocketDecoder};
+use super::ring::Known;
 use super::told::{Told, told};
-use super::{LAB_PAUSE, LabDecoder, LineDecoder, WireError, encode_lab, envelope};
+use super::{LAB_PAUSE, LabDecoder, LineDecoder, WireError, encode_lab, envelope, excerpt, json};
 use crate::model::{Access, Body, Command, FramingName, Framings, Message, RoleOrder, WallTime};
 
 /// Names a framing.
@@ -55,12 +57,36 @@ impl Dialect {
     }
 }
 
+/// What the JSON texts of a link are read as.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Contents {
+    /// Envelopes, where they are some; any other JSON is foreign.
+    #[default]
+    Envelopes,
+    /// Any JSON is foreign: for a server that gives it a meaning of its own.
+    Plain,
+}
+
+impl Contents {
+    /// Reads one message.
+    pub(super) fn read(self, text: &[u8], known: &mut Known) -> Result<Message, WireError> {
+        let read = match self {
+            Contents::Envelopes => envelope::decode(text, known),
+            Contents::Plain => {
+                json::read(text).map(|value| envelope::bare(Body::Foreign(value))).map_err(Err)
+            }
+        };
+        read.map_err(|error| error.unwrap_or_else(|why| WireError::NotJson { why, excerpt: excerpt(text) }))
+    }
+}
+
 /// The framing of one link: its decoder, and how it is answered. Holds only what has come of an unfinished message.
 #[derive(Debug)]
 pub struct Framing {
     state: State,
     /// What an accepted link may do; a link that this side opened may do anything that its framing can say.
     access: Option<Access>,
+    contents: Contents,
 }
 
 #[derive(Debug)]
@@ -74,6 +100,7 @@ enum State {
         then: Box<State>,
     },
     Line(LineDecoder),
+    Jsocket(JsocketDialect, JsocketDecoder),
     Lab(LabDecoder),
     /// Nothing more is taken.
     Refused(Dialect),
@@ -82,12 +109,24 @@ enum State {
 impl Framing {
     /// For an accepted link: its first bytes tell.
     pub fn unknown(access: Access) -> Self {
-        Self { state: State::Unknown(Vec::new()), access: Some(access) }
+        Self { state: State::Unknown(Vec::new()), access: Some(access), contents: Contents::Envelopes }
+    }
+
+    /// The same for a server that gives messages a meaning of its own: any JSON comes as [`Body::Foreign`].
+    pub fn unknown_plain(access: Access) -> Self {
+        Self { contents: Contents::Plain, ..Self::unknown(access) }
     }
 
     /// For a link that this side opens.
     pub fn speaking(dialect: Dialect) -> Self {
-        Self { state: State::speaking(dialect), access: None }
+        let contents = Contents::Envelopes;
+        Self { state: State::speaking(dialect, contents), access: None, contents }
+    }
+
+    /// The same for a client that takes any JSON for an answer: it comes as [`Body::Foreign`].
+    pub fn speaking_plain(dialect: Dialect) -> Self {
+        let contents = Contents::Plain;
+        Self { state: State::speaking(dialect, contents), access: None, contents }
     }
 
     /// Takes up to one message from the front of `input` and moves `input` past it.
@@ -99,6 +138,12 @@ impl Framing {
             return decoder.next(input);
         }
         let message = self.next_of_others(input)?;
+        if let Err(error) = &message
+            && error.is_fatal()
+            && let Some(dialect) = self.dialect()
+        {
+            self.state = State::Refused(dialect);
+        }
         if self.dialect() == Some(Dialect::Line) {
             return Some(message);
         }
@@ -115,7 +160,7 @@ impl Framing {
                 self.state = State::Refused(dialect);
                 return Some(Err(WireError::NotOpen { framing: dialect.as_str() }));
             }
-            let then = State::speaking(dialect);
+            let then = State::speaking(dialect, self.contents);
             if let State::Refused(_) = then {
                 self.state = then;
                 return Some(Err(WireError::NotSpoken { framing: dialect.as_str() }));
@@ -150,15 +195,14 @@ impl Framing {
     /// Appends a message in the link's framing; in line JSON where that is not told yet. `sent` is its time stamp.
     pub fn encode(&mut self, message: &Message, sent: WallTime, out: &mut Vec<u8>) {
         match self.dialect() {
+            Some(Dialect::Jsocket(dialect)) => jsocket::encode(dialect, message, sent, out),
             Some(Dialect::Lab) => {
                 // The lab's programs have no word for anything else, such as an error: to them the link is closed.
                 if let Body::Lab(text) = &message.body {
                     encode_lab(text, out);
                 }
             }
-            Some(Dialect::Line | Dialect::Jsocket(_) | Dialect::Zmtp) | None => {
-                envelope::encode(message, sent, out);
-            }
+            Some(Dialect::Line | Dialect::Zmtp) | None => envelope::encode(message, sent, out),
         }
     }
 
@@ -166,7 +210,12 @@ impl Framing {
     /// called when the link stands, and after what was received is taken.
     pub fn greeting(&mut self, _out: &mut Vec<u8>) {
         match &mut self.state {
-            State::Line(_) | State::Lab(_) | State::Unknown(_) | State::Refused(_) | State::Told { .. } => {}
+            State::Line(_)
+            | State::Jsocket(..)
+            | State::Lab(_)
+            | State::Unknown(_)
+            | State::Refused(_)
+            | State::Told { .. } => {}
         }
     }
 
@@ -174,6 +223,7 @@ impl Framing {
     pub fn is_partial(&self) -> bool {
         match &self.state {
             State::Line(decoder) => decoder.is_partial(),
+            State::Jsocket(_, decoder) => decoder.is_partial(),
             State::Lab(decoder) => decoder.is_partial(),
             // White space alone is nobody's message.
             State::Unknown(first) => !first.iter().all(u8::is_ascii_whitespace),
@@ -203,6 +253,7 @@ impl Framing {
     pub fn held_bytes(&self) -> usize {
         match &self.state {
             State::Line(decoder) => decoder.held_bytes(),
+            State::Jsocket(_, decoder) => decoder.held_bytes(),
             State::Lab(decoder) => decoder.held_bytes(),
             State::Unknown(first) => first.capacity(),
             State::Told { first, .. } => first.capacity(),
@@ -217,17 +268,19 @@ impl Framing {
 }
 
 impl State {
-    fn speaking(dialect: Dialect) -> Self {
+    fn speaking(dialect: Dialect, contents: Contents) -> Self {
         match dialect {
-            Dialect::Line => State::Line(LineDecoder::default()),
+            Dialect::Line => State::Line(LineDecoder::of(contents)),
+            Dialect::Jsocket(jsocket) => State::Jsocket(jsocket, JsocketDecoder::new(jsocket, contents)),
             Dialect::Lab => State::Lab(LabDecoder::default()),
-            Dialect::Jsocket(_) | Dialect::Zmtp => State::Refused(dialect),
+            Dialect::Zmtp => State::Refused(dialect),
         }
     }
 
     fn next(&mut self, input: &mut &[u8]) -> Option<Result<Message, WireError>> {
         match self {
             State::Line(decoder) => decoder.next(input),
+            State::Jsocket(_, decoder) => decoder.next(input),
             State::Lab(decoder) => decoder.next(input),
             State::Unknown(_) | State::Told { .. } | State::Refused(_) => {
                 *input = &[];
@@ -241,6 +294,7 @@ impl State {
             State::Unknown(_) => None,
             State::Told { then, .. } => then.dialect(),
             State::Line(_) => Some(Dialect::Line),
+            State::Jsocket(dialect, _) => Some(Dialect::Jsocket(*dialect)),
             State::Lab(_) => Some(Dialect::Lab),
             State::Refused(dialect) => Some(*dialect),
         }

@@ -98,7 +98,7 @@ fn nothing_is_waited_for_that_a_peer_sends_only_after_an_answer() {
     assert_eq!(told_of(b"Requesting Dat"), None);
     assert_eq!(told_of(b"Requesting Data"), Some(Dialect::Lab));
     // Not told, but nobody can have said anything yet either.
-    for bytes in [&b""[..], b"\r\n", b"{", b"12", b"J", b"JSN", b"\0\0", b"\xFF\0\0\0", b"to"] {
+    for bytes in [&b""[..], b"\r\n", b"{", b"12", b"J", b"JSN", b"\0\0", b"\xFF\0\0\0", b"t"] {
         assert_eq!(told_of(bytes), None, "{}", bytes.escape_ascii());
     }
 }
@@ -127,12 +127,12 @@ fn a_framing_that_is_not_open_is_refused_for_good() {
     assert!(error.is_fatal() && error.to_string().contains("jsocket of 2012"), "{error}");
     assert_eq!(framing.next(&mut input), None);
     assert!(input.is_empty() && !framing.is_partial() && framing.held_bytes() == 0);
-    // It is told why, as well as can be.
+    // It is told why, in its own words.
     let mut answer = Vec::new();
     let body = Body::Error { re: String::new(), text: error.to_string() };
     let message = Message { id: String::new(), to: None, sender: None, timestamp: None, body };
     framing.encode(&message, WallTime::default(), &mut answer);
-    assert!(answer.starts_with(b"{"));
+    assert_eq!(usize::from(answer[0]) + 4, answer.len());
 }
 
 #[test]

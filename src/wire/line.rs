@@ -3,7 +3,7 @@
 use memchr::memchr2;
 
 use super::ring::Known;
-use super::{WireError, envelope, excerpt};
+use super::{Contents, WireError};
 use crate::model::Message;
 
 /// Longest line, in bytes. A poll's answer is made to fit it.
@@ -18,9 +18,15 @@ pub struct LineDecoder {
     partial: Vec<u8>,
     /// What the last token said.
     known: Known,
+    contents: Contents,
 }
 
 impl LineDecoder {
+    /// One that reads messages as `contents` says.
+    pub fn of(contents: Contents) -> Self {
+        Self { contents, ..Self::default() }
+    }
+
     /// Takes up to one message from the front of `input` and moves `input` past it.
     ///
     /// `None` means that all of `input` is taken and the line is not complete. After a fatal error
@@ -39,10 +45,10 @@ impl LineDecoder {
                 if head.iter().all(u8::is_ascii_whitespace) {
                     continue;
                 }
-                return Some(read_line(head, &mut self.known));
+                return Some(self.contents.read(head, &mut self.known));
             }
             self.partial.extend_from_slice(head);
-            let message = read_line(&self.partial, &mut self.known);
+            let message = self.contents.read(&self.partial, &mut self.known);
             self.partial.clear();
             self.partial.shrink_to(KEEP_CAPACITY_BYTES);
             return Some(message);
@@ -70,11 +76,6 @@ impl LineDecoder {
         *input = &[];
         Ok(())
     }
-}
-
-fn read_line(line: &[u8], known: &mut Known) -> Result<Message, WireError> {
-    envelope::decode(line, known)
-        .map_err(|error| error.unwrap_or_else(|why| WireError::NotJson { why, excerpt: excerpt(line) }))
 }
 
 #[cfg(test)]

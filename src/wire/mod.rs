@@ -6,6 +6,8 @@
 mod clock;
 mod envelope;
 mod framing;
+mod jsocket;
+mod json;
 mod lab;
 mod line;
 mod pong;
@@ -15,9 +17,10 @@ mod senml;
 mod station;
 mod told;
 pub mod zmtp;
+pub mod zre;
 
 pub use envelope::{KNOWN_KEYS, encode};
-pub use framing::{Dialect, Framing, JsocketDialect};
+pub use framing::{Contents, Dialect, Framing, JsocketDialect};
 pub use lab::{LAB_PAUSE, LAB_TEXT_MAX_BYTES, LabDecoder, encode_lab};
 pub use line::{LINE_MAX_BYTES, LineDecoder};
 pub use ring::{open_piece, seal_piece};
@@ -35,12 +38,12 @@ pub enum WireError {
         /// The bound.
         max_bytes: usize,
     },
-    /// A line that is no JSON.
-    #[error("a line that is no JSON ({why}): {excerpt}")]
+    /// A message that is no JSON.
+    #[error("a message that is no JSON ({why}): {excerpt}")]
     NotJson {
         /// The parser's words, with the column.
         why: String,
-        /// The beginning of the line, made printable.
+        /// The beginning of the message, made printable.
         excerpt: String,
     },
     /// A text packet that is none of the lab's.
@@ -60,6 +63,26 @@ pub enum WireError {
         id: String,
         /// What does not fit.
         why: String,
+    },
+    /// Frames of a peer of ZRE that are no message of it.
+    #[error("ZRE: {why}")]
+    NotZre {
+        /// What is wrong.
+        why: String,
+    },
+    /// Bytes of a jsocket peer where its message has to begin, and does not. The link cannot go on.
+    #[error("jsocket: {why}")]
+    NotJsocket {
+        /// What came instead.
+        why: String,
+    },
+    /// A message of jsocket 2 that is not what its sender took the checksum of.
+    #[error("jsocket: the checksum says {said:08x}, and the message has {found:08x}: send it again")]
+    BadChecksum {
+        /// The checksum that came with it.
+        said: u32,
+        /// That of what came.
+        found: u32,
     },
     /// A framing that this port does not take from everybody.
     #[error("{framing} is not open here; the node's listen lines say to whom it is")]
@@ -99,6 +122,7 @@ impl WireError {
             WireError::Oversize { .. }
                 | WireError::NotOpen { .. }
                 | WireError::NotSpoken { .. }
+                | WireError::NotJsocket { .. }
                 | WireError::NotZmtp { .. }
         )
     }

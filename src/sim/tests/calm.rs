@@ -102,6 +102,26 @@ fn a_killed_member_is_skipped_or_its_token_replaced_in_two_seconds() {
     assert!(is_one_seed() || silent > 500 * MS, "{silent:?}");
 }
 
+/// A member stands still, so long that it is skipped or not, and goes on; soon after it the sink stands still, mostly
+/// with the token. How long until the others are one ring.
+fn two_stand_still(seed: u64) -> Duration {
+    // The rotation in which somebody stood still is among the last eight then, and not the last.
+    let victim = seed % 4 + 1;
+    let (until, at) =
+        [(11_200, 12_000 + seed % 12 * 83), (10_700, 11_500 + seed % 12 * 83)][usize::from(seed % 8 >= 4)];
+    let faults = format!("pause {victim}@10s..{until}ms; pause sink@{at}ms..18s");
+    outcome(&ring(seed, &faults), None).faults[1].healed_after_begin.unwrap()
+}
+
+#[test]
+fn a_token_that_stands_still_is_replaced_in_two_seconds() {
+    let slowest = std::cell::Cell::new(Duration::ZERO);
+    for_seeds(40, |seed| slowest.set(slowest.get().max(two_stand_still(seed))));
+    let slowest = slowest.into_inner();
+    assert!(slowest < 2 * SECOND, "{slowest:?}");
+    assert!(is_one_seed() || slowest > SECOND, "{slowest:?}");
+}
+
 #[test]
 fn a_member_that_comes_back_is_taken_in() {
     for_seeds(20, |seed| {
@@ -191,6 +211,19 @@ fn a_ring_of_sixty_four_goes_round() {
     scenario.sampling.interval = 20 * SECOND;
     let outcome = outcome(&scenario, None);
     assert!(outcome.formed_after.unwrap() < 10 * SECOND, "{}", outcome.summary());
+}
+
+/// Tokens that take long by what they carry are hardly ever taken for lost: only until members know the new pace.
+#[test]
+fn a_slow_network_is_claimed_when_its_pace_changes_and_not_after() {
+    for_seeds(2, |seed| {
+        let mut scenario = ring(seed, "");
+        scenario.sampling.backlog = 5_000;
+        scenario.network =
+            NetworkModel { latency: MS..=20 * MS, bytes_per_s: Some(500_000), ..scenario.network };
+        let ring = outcome(&scenario, None).ring;
+        assert!((ring.claims <= 5 && ring.skips == 0) || is_one_seed(), "{ring:?}");
+    });
 }
 
 /// How many readings of each journal the sink was given.
