@@ -21,8 +21,9 @@ mod lab;
 mod roles;
 mod standby;
 
+pub use crate::proto::RingPart;
 use duty::{Duty, DutyOutput};
-pub use events::{Asker, Input, NodeConfig, Output, PollConfig, Report, RingPart, Role, StandbyPart};
+pub use events::{Asker, Input, NodeConfig, Output, PollConfig, Report, Role, StandbyPart};
 use guests::Guests;
 
 /// Longest id of a message that is echoed, in characters: a peer that numbers with more gets so much of it back.

@@ -389,8 +389,8 @@ impl Worker {
                 self.is_dirty |= report.readings > 0 || report.rounds > 0;
                 if let Some(lost) = report.untaken {
                     log::error!(
-                        "the store is at its bound: own readings {} to {}, which nobody has taken, are dropped; poll \
-                         this node more often, or give it more room with --keep-size",
+                        "the store is at its bound: own readings {} to {}, which a sink has not taken yet, are \
+                         dropped; poll this node more often, or give it more room with --keep-size",
                         lost.first,
                         lost.last
                     );

@@ -7,7 +7,7 @@ use crate::proto::{
     LinkId, PeerIx, Primary, PrimaryConfig, PrimaryOutput, Ring, RingConfig, RingOutput, StandbyOutput,
 };
 
-use super::events::{PollConfig, RingPart, Role};
+use super::events::{PollConfig, Role};
 use super::standby::StandbySink;
 
 /// The machine of the role.
@@ -34,7 +34,10 @@ impl Duty {
             Role::Secondary => Duty::Secondary,
             Role::Primary(poll) => Duty::Primary(primary((name, own.0), poll, now)),
             Role::Standby(part) => Duty::Standby(Box::new(StandbySink::new((name, own.0), part, now))),
-            Role::Ring(part) => Duty::Ring(Box::new(ring(name, own, part, now))),
+            Role::Ring(part) => {
+                let config = RingConfig { node: name, journal: own.0, last: own.1, part };
+                Duty::Ring(Box::new(Ring::new(config, now)))
+            }
         }
     }
 
@@ -219,22 +222,4 @@ pub(super) fn primary(own: (NodeName, JournalId), poll: PollConfig, now: Instant
         seed: poll.seed,
     };
     Primary::new(config, now)
-}
-
-fn ring(node: NodeName, (journal, last): (JournalId, Seq), part: RingPart, now: Instant) -> Ring {
-    let config = RingConfig {
-        node,
-        journal,
-        last,
-        peers: part.peers,
-        sink_rank: part.sink_rank,
-        cursors: part.cursors,
-        makes_token: part.makes_token,
-        token_hold: part.token_hold,
-        round_interval: part.round_interval,
-        standby_after: part.standby_after,
-        last_round: part.last_round,
-        seed: part.seed,
-    };
-    Ring::new(config, now)
 }

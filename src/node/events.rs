@@ -12,7 +12,7 @@ use crate::model::{
     BootId, ClockLink, ClockMark, JournalId, Message, NodeName, Pack, Readings, RoleAnswer, RoleOrder,
     RoundRecord, Seq,
 };
-use crate::proto::{Far, LabReport, LinkId, PollOrder, PrimaryReport, RingReport, StandbyReport};
+use crate::proto::{Far, LabReport, LinkId, PollOrder, PrimaryReport, RingPart, RingReport, StandbyReport};
 use crate::wire::{Dialect, WireError};
 
 /// What a node is at its start: what the store knows, and its role.
@@ -92,30 +92,6 @@ pub struct StandbyPart {
     pub before: Vec<(String, Option<NodeName>)>,
     /// It collects when none of them did for so long.
     pub standby_after: Duration,
-}
-
-/// A node's part in a token ring.
-#[derive(Clone, Debug, PartialEq)]
-pub struct RingPart {
-    /// The addresses of all nodes, this one among them, each with the node last seen there: the same list in the same
-    /// order on every node.
-    pub peers: Vec<(String, Option<NodeName>)>,
-    /// What the store holds of each journal.
-    pub cursors: BTreeMap<JournalId, Seq>,
-    /// Place among those that collect: 0 is the sink, then come the standbys; `None` never collects.
-    pub sink_rank: Option<u8>,
-    /// Makes the token at once instead of waiting for one.
-    pub makes_token: bool,
-    /// From one rotation with little to carry to the next.
-    pub token_hold: Duration,
-    /// Least time between two rounds.
-    pub round_interval: Duration,
-    /// A standby takes the sink's place when there was none for so long.
-    pub standby_after: Duration,
-    /// The last round's number.
-    pub last_round: u64,
-    /// For the name of this life and for jitter. Two lives must not have one seed.
-    pub seed: u64,
 }
 
 /// Who asks for a piece of the own journal.

@@ -31,7 +31,7 @@ pub use backoff::Backoff;
 pub use clock::OwnClock;
 pub use lab::{Lab, LabConfig, LabOutput, LabReport, LabRing, LabSource};
 pub use primary::{PollOrder, Primary, PrimaryConfig, PrimaryOutput, PrimaryReport};
-pub use ring::{Ring, RingConfig, RingOutput, RingReport};
+pub use ring::{Ring, RingConfig, RingOutput, RingPart, RingReport};
 pub use secondary::{Secondary, SecondaryOutput};
 pub use standby::{Standby, StandbyConfig, StandbyOutput, StandbyReport};
 pub use zre::{

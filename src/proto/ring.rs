@@ -28,7 +28,7 @@ mod turn;
 
 use cargo::Cargo;
 use claim::Claiming;
-pub use config::{RingConfig, RingOutput};
+pub use config::{RingConfig, RingOutput, RingPart};
 use dates::Dates;
 use gap::Gap;
 use hop::{Handing, Hops};
@@ -109,16 +109,17 @@ pub struct Ring {
 impl Ring {
     /// Begins at `now`: waits to be taken in, and claims if nobody does.
     pub fn new(config: RingConfig, now: Instant) -> Self {
-        let mut rng = fastrand::Rng::with_seed(config.seed);
-        let id = MemberId { journal: config.journal, life: LifeId(rng.u64(..)) };
-        let collector = Collector::new(&config, now);
-        let listed = config.peers.len();
-        let peers: Vec<_> = config.peers.into_iter().take(RING_MEMBERS_MAX).collect();
+        let RingConfig { node, journal, last, part } = config;
+        let mut rng = fastrand::Rng::with_seed(part.seed);
+        let id = MemberId { journal, life: LifeId(rng.u64(..)) };
+        let collector = Collector::new(&part, now);
+        let listed = part.peers.len();
+        let peers: Vec<_> = part.peers.into_iter().take(RING_MEMBERS_MAX).collect();
         let mut ring = Self {
-            who: Who { node: config.node, id, sink_rank: config.sink_rank },
-            token_hold: config.token_hold.max(HOLD_LEAST),
+            who: Who { node, id, sink_rank: part.sink_rank },
+            token_hold: part.token_hold.max(HOLD_LEAST),
             own: None,
-            gap: Gap::new(peers.len(), now, config.seed),
+            gap: Gap::new(peers.len(), now, part.seed),
             links: Links::new(peers, now),
             state: State::Waiting { claim_at: now },
             highest: RingId::default(),
@@ -135,7 +136,7 @@ impl Ring {
             rotation_began_at: None,
             hops: Hops::default(),
             relays: Relays::default(),
-            cargo: Cargo::new(config.last),
+            cargo: Cargo::new(last),
             collector,
             visits: Default::default(),
             dates: Dates::default(),
@@ -146,7 +147,7 @@ impl Ring {
         if listed > RING_MEMBERS_MAX {
             ring.report(RingReport::ListTooLong { listed });
         }
-        if !config.makes_token {
+        if !part.makes_token {
             ring.wait(now, LOST_LEAST);
         }
         ring
@@ -193,11 +194,8 @@ impl Ring {
         if let Err(why) = &piece {
             self.report(RingReport::Unreadable { why: why.clone() });
         }
-        let is_more = self.cargo.piece(now.mono, piece);
+        self.cargo.piece(now.mono, piece);
         self.read_ahead();
-        if is_more {
-            self.hurry(now);
-        }
     }
 
     /// The own journal is durable through `last`.

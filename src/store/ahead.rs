@@ -13,17 +13,27 @@ use crate::model::Seq;
 const DOING: &str = "looking for what is held beyond the cursor";
 
 impl Store {
-    /// The first span beyond the cursor of the open group.
+    /// The first span beyond the cursor of the open group. Where the node was renamed, it may lie under a former name:
+    /// beyond the cursor there, too, for what came by a cursor is another node's with the same journal.
     pub(super) fn next_ahead(&self, ix: SourceIx) -> Result<Option<SeqRange>, StoreError> {
         let source = self.sources.get(ix);
+        let taken = source.working.taken;
+        let mut next = self.first_span_after(source.id, taken)?;
+        for (id, taken_there) in self.sources.other_names(&self.db, ix)? {
+            let there = self.first_span_after(id, taken.max(taken_there))?;
+            next = next.into_iter().chain(there).min_by_key(|span| span.first);
+        }
+        Ok(next)
+    }
+
+    fn first_span_after(&self, source: i64, after: Seq) -> Result<Option<SeqRange>, StoreError> {
         let sql = "SELECT first_seq, last_seq FROM span WHERE source = ?1 AND first_seq > ?2
                    ORDER BY first_seq LIMIT 1";
-        let after = params![source.id, seq_to_sql(source.working.taken)?];
         let found: Option<(i64, i64)> = self
             .db
             .prepare_cached(sql)
             .doing(DOING)?
-            .query_row(after, |row| row.try_into())
+            .query_row(params![source, seq_to_sql(after)?], |row| row.try_into())
             .optional()
             .doing(DOING)?;
         found

@@ -204,6 +204,25 @@ impl Sources {
         Ok(furthest)
     }
 
+    /// The other names that a journal has here: their rows, and how far each is in the open group.
+    pub(super) fn other_names(&self, db: &Connection, ix: SourceIx) -> Result<Vec<(i64, Seq)>, StoreError> {
+        let doing = "looking for a journal's other names";
+        let Source { id, journal, .. } = self.get(ix);
+        let sql = "SELECT id, node, taken_seq FROM source WHERE journal = ?1 AND id <> ?2";
+        let mut statement = db.prepare_cached(sql).doing(doing)?;
+        let mut rows = statement.query(params![journal.to_string(), id]).doing(doing)?;
+        let mut others = Vec::new();
+        while let Some(row) = rows.next().doing(doing)? {
+            let node = node_from_sql(row.get_ref(1).doing(doing)?.as_str().unwrap_or_default())?;
+            let taken = match self.index.get(&(*journal, node)) {
+                Some(ix) => self.get(*ix).working.taken,
+                None => seq_from_sql(row.get(2).doing(doing)?)?,
+            };
+            others.push((row.get(0).doing(doing)?, taken));
+        }
+        Ok(others)
+    }
+
     fn cache(&mut self, key: (JournalId, NodeName), source: Source) -> SourceIx {
         let ix = SourceIx(self.list.len());
         self.list.push(source);

@@ -135,6 +135,7 @@ impl fmt::Display for RingText {
 }
 
 #[derive(Deserialize, Serialize)]
+#[serde(expecting = "an object with a journal and a life")]
 pub(super) struct RawId<'a> {
     #[serde(borrow)]
     journal: Cow<'a, str>,
@@ -143,6 +144,7 @@ pub(super) struct RawId<'a> {
 }
 
 #[derive(Deserialize, Serialize)]
+#[serde(expecting = "an object with an epoch and a leader")]
 pub(super) struct RawRing<'a> {
     epoch: u64,
     #[serde(borrow)]
@@ -150,6 +152,7 @@ pub(super) struct RawRing<'a> {
 }
 
 #[derive(Deserialize, Serialize)]
+#[serde(expecting = "an object with a node, its journal and its life")]
 pub(super) struct RawWho<'a> {
     #[serde(borrow)]
     node: Cow<'a, str>,
@@ -162,6 +165,7 @@ pub(super) struct RawWho<'a> {
 }
 
 #[derive(Deserialize)]
+#[serde(expecting = "an object with an answer to a token")]
 struct RawAck<'a> {
     #[serde(borrow)]
     ring: RawRing<'a>,
@@ -173,6 +177,7 @@ struct RawAck<'a> {
 }
 
 #[derive(Deserialize, Serialize)]
+#[serde(expecting = "an object with a claim of a token")]
 struct RawClaim<'a> {
     #[serde(borrow)]
     ring: RawRing<'a>,
@@ -184,6 +189,7 @@ struct RawClaim<'a> {
 }
 
 #[derive(Deserialize, Serialize)]
+#[serde(expecting = "an object with an answer to a claim")]
 struct RawAnswer<'a> {
     #[serde(borrow)]
     ring: RawRing<'a>,
@@ -196,6 +202,7 @@ struct RawAnswer<'a> {
 }
 
 #[derive(Deserialize, Serialize)]
+#[serde(expecting = "an object with a node and its ring")]
 struct RawState<'a> {
     #[serde(borrow)]
     who: RawWho<'a>,

@@ -289,3 +289,14 @@ proptest! {
         while decoder.next(&mut input).is_some() {}
     }
 }
+
+#[test]
+fn what_is_no_message_of_a_ring_is_told_in_its_words() {
+    for (key, what) in
+        [("RING", "a node and its ring"), ("CLAIM", "a claim of a token"), ("TOKEN", "a token")]
+    {
+        let (_, read) = decode(key, "7").unwrap();
+        let told = read.unwrap_err();
+        assert!(told.contains(&format!("expected an object with {what}")), "{told}");
+    }
+}

@@ -21,7 +21,7 @@ const NOTE_MAX_CHARS: usize = 500;
 
 /// The value of a `ROLE` message that wants a role.
 #[derive(Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "an object with a role")]
 struct RawRequest {
     role: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -41,6 +41,7 @@ struct RawRequest {
 }
 
 #[derive(Deserialize, Serialize)]
+#[serde(expecting = "an object with a role and its origin")]
 struct RawAnswer {
     re: String,
     role: String,

@@ -123,19 +123,19 @@ impl Cargo {
         self.reading
     }
 
-    /// What a read gave; whether there is more in hand than before.
-    pub(super) fn piece(&mut self, now: Instant, piece: Result<Piece, String>) -> bool {
-        let Some(asked) = self.reading.take() else { return false };
+    /// What a read gave.
+    pub(super) fn piece(&mut self, now: Instant, piece: Result<Piece, String>) {
+        let Some(asked) = self.reading.take() else { return };
         let piece = match piece {
             Ok(piece) if piece.after == asked.after && piece.through > piece.after => piece,
             _ => {
                 self.retry_at = Some(now + READ_AGAIN);
-                return false;
+                return;
             }
         };
         // The cursor moved meanwhile.
         if asked.after != self.next {
-            return false;
+            return;
         }
         let count = usize::try_from(piece.through.0 - piece.after.0).unwrap_or(usize::MAX);
         self.bytes_per_reading = piece.bytes().div_ceil(count);
@@ -143,11 +143,10 @@ impl Cargo {
             // Readings that are longer than those before: read it again in smaller pieces.
             self.bytes_per_reading =
                 (self.piece_max_bytes / (asked.max as usize / 2).max(1)).max(self.bytes_per_reading);
-            return false;
+            return;
         }
         self.next = piece.through;
         self.ahead.push_back(piece);
-        true
     }
 
     pub(super) fn deadline(&self) -> Option<Instant> {

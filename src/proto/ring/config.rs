@@ -16,13 +16,20 @@ pub struct RingConfig {
     pub journal: JournalId,
     /// The own journal's last durable place.
     pub last: Seq,
+    /// Its part in the ring.
+    pub part: RingPart,
+}
+
+/// A node's part in a token ring.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RingPart {
     /// The addresses of all nodes, this one among them, each with the node last seen there: the same list in the same
     /// order on every node.
     pub peers: Vec<(String, Option<NodeName>)>,
+    /// What the store holds of each journal.
+    pub cursors: BTreeMap<JournalId, Seq>,
     /// Place among those that collect: 0 is the sink, then come the standbys; `None` never collects.
     pub sink_rank: Option<u8>,
-    /// What is held of each journal.
-    pub cursors: BTreeMap<JournalId, Seq>,
     /// Makes the token at once instead of waiting for one.
     pub makes_token: bool,
     /// From one rotation with little to carry to the next.

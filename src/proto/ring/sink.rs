@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::{Ring, RingConfig, RingOutput, RingReport};
+use super::{Ring, RingOutput, RingPart, RingReport};
 use crate::model::{Cursor, Cursors, Instant, JournalId, NodeName, Now, RoundRecord, Seq, Token};
 use crate::proto::POLL_MAX_READINGS;
 use crate::proto::defect::Defect;
@@ -33,15 +33,15 @@ pub(super) struct Collector {
 }
 
 impl Collector {
-    pub(super) fn new(config: &RingConfig, now: Instant) -> Self {
+    pub(super) fn new(part: &RingPart, now: Instant) -> Self {
         Self {
-            journals: Journals::new(config.cursors.clone()),
+            journals: Journals::new(part.cursors.clone()),
             asked: BTreeSet::new(),
             acted: false,
             other_seen_at: now,
-            standby_after: config.standby_after,
-            round: config.last_round,
-            round_interval: config.round_interval,
+            standby_after: part.standby_after,
+            round: part.last_round,
+            round_interval: part.round_interval,
             next_round_at: now,
             consumers: BTreeMap::new(),
         }

@@ -96,14 +96,13 @@ impl Ring {
         }
     }
 
-    /// There is something for a token that rests here: it goes on at once.
+    /// Somebody is to be taken in: a token that rests here goes on at once.
     pub(super) fn hurry(&mut self, now: Now) {
         if !matches!(&self.state, State::Holding { token, .. } if token.members.len() > 1) {
             return;
         }
         if let State::Holding { mut token, .. } = self.take_state(now.mono) {
             self.admit(now.mono, &mut token);
-            self.load(&mut token);
             self.begin_rotation(now, token);
         }
     }

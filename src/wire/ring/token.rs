@@ -28,6 +28,7 @@ pub(in crate::wire) struct Known {
 }
 
 #[derive(Deserialize)]
+#[serde(expecting = "an object with a piece of a journal")]
 pub(super) struct RawPiece<'a> {
     pub(super) journal: Cow<'a, str>,
     pub(super) after: u64,
@@ -38,6 +39,7 @@ pub(super) struct RawPiece<'a> {
 }
 
 #[derive(Deserialize)]
+#[serde(expecting = "an object with a token")]
 pub(super) struct RawToken<'a> {
     #[serde(borrow)]
     pub(super) ring: RawRing<'a>,

@@ -9,10 +9,17 @@ use crate::proto::contract::for_seeds;
 const PEERS: usize = 4;
 
 fn config(seed: u64) -> RingConfig {
-    RingConfig {
-        node: name("pi-0"),
-        journal: JournalId(1),
-        last: Seq(50),
+    RingConfig { node: name("pi-0"), journal: JournalId(1), last: Seq(50), part: part(seed) }
+}
+
+fn with(seed: u64, change: impl FnOnce(&mut RingPart)) -> RingConfig {
+    let mut config = config(seed);
+    change(&mut config.part);
+    config
+}
+
+fn part(seed: u64) -> RingPart {
+    RingPart {
         peers: (0..PEERS).map(|at| (format!("10.0.0.{at}:7000"), None)).collect(),
         sink_rank: Some(0),
         cursors: BTreeMap::new(),
@@ -179,7 +186,7 @@ fn a_claim_to_which_somebody_objects_is_given_up() {
 
 #[test]
 fn a_list_without_this_node_is_told() {
-    let mut ring = machine(RingConfig { peers: Vec::new(), ..config(1) });
+    let mut ring = machine(with(1, |part| part.peers.clear()));
     let outputs = ring.run_until(Instant::ZERO + Duration::from_secs(5));
     let told = |wanted: &RingReport| {
         outputs.iter().any(|output| matches!(output, RingOutput::Report(report) if report == wanted))
@@ -316,7 +323,7 @@ fn it_keeps_the_contract_whatever_comes() {
 
 #[test]
 fn a_token_that_says_something_else_of_this_member_is_put_right() {
-    let mut ring = machine(RingConfig { sink_rank: Some(0), ..config(3) });
+    let mut ring = machine(config(3));
     let mut lie = token(ring.machine(), 7, 3);
     let own = ring.machine().who.clone();
     let place = lie.place(own.id).unwrap();

@@ -300,3 +300,24 @@ fn a_node_at_work_can_be_merged_from() {
     assert!(first.len() < places(&into, 1).len());
     assert_eq!(places(&into, 1).last(), Some(&at));
 }
+
+#[test]
+fn what_lies_beyond_a_hole_under_a_former_name_is_not_taken_again() {
+    let (a, b) = dirs();
+    let mut into = make(a.path(), "sink", 0xa);
+    give(&mut into, "pi-1", 1, 1, 10);
+    let mut from = make(b.path(), "standby", 0xb);
+    give(&mut from, "pi-1", 1, 21, 10);
+    forget_gone(&from);
+    merge(&mut into, b.path());
+    // The node has another name now, and brings all that comes after 10.
+    assert_eq!(cursor(&into, "pi-new", 1), 10);
+    let taken = take(&mut into, "pi-new", 1, 11, 15);
+    assert_eq!((taken.new, taken.duplicates, taken.cursor), (10, 5, Seq(30)));
+    into.commit().unwrap();
+    let taken = take(&mut into, "pi-new", 1, 26, 15);
+    assert_eq!((taken.new, taken.duplicates, taken.cursor), (10, 5, Seq(40)));
+    into.commit().unwrap();
+    is_right(&into);
+    assert_eq!(places(&into, 1), (1..=40).collect());
+}

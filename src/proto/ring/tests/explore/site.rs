@@ -117,15 +117,17 @@ impl Site {
             node: name(&format!("pi-{host}")),
             journal: journal(host),
             last: Seq::ZERO,
-            peers,
-            sink_rank: None,
-            cursors: BTreeMap::new(),
-            makes_token,
-            token_hold: 300 * MS,
-            round_interval: Duration::from_secs(1),
-            standby_after: Duration::from_secs(5),
-            last_round: 0,
-            seed: this.lives * 100 + host as u64,
+            part: RingPart {
+                peers,
+                sink_rank: None,
+                cursors: BTreeMap::new(),
+                makes_token,
+                token_hold: 300 * MS,
+                round_interval: Duration::from_secs(1),
+                standby_after: Duration::from_secs(5),
+                last_round: 0,
+                seed: this.lives * 100 + host as u64,
+            },
         };
         let mut ring = Ring::new(config, now);
         ring.planted.defect = defect;
