@@ -14,6 +14,7 @@ use crate::proto::{
 };
 use crate::wire::{Dialect, KNOWN_KEYS, WireError, open_piece, seal_piece};
 
+mod answers;
 mod duty;
 mod events;
 mod guests;
@@ -116,8 +117,10 @@ impl Node {
                     ring.piece(now, piece.map(|readings| seal_piece(&Readings { clock, ..readings })));
                 }
             }
-            Input::Piece { asker: Asker::Lab(asker), piece } => self.lab_piece(now, asker, piece),
-            Input::ClockSynced(_) => {}
+            Input::Latest { asker: Asker::Lab(asker), latest, .. } => self.lab_latest(now, asker, latest),
+            Input::Latest { asker, id, latest } => self.tell_latest(asker, id, latest),
+            // The lab's programs are told what is newest, not a piece.
+            Input::Piece { asker: Asker::Lab(_), .. } | Input::ClockSynced(_) => {}
             Input::Taken { journal, cursor } => self.duty.taken(now, journal, cursor),
             Input::Refused { journal } => self.duty.refused(journal),
             Input::Become(role) => self.take_up(now, *role),
@@ -245,6 +248,9 @@ impl Node {
                 let message = self.envelope(id, Body::Status(self.status(now)));
                 self.outputs.push_back(Output::SendStatus(link, message));
             }
+            Body::LatestRequest => {
+                self.outputs.push_back(Output::ReadLatest { asker: Asker::Link(link), id })
+            }
             Body::Ping => {
                 let pong = Body::Pong(Some(self.clock.sample(now.mono, now)), self.duty.sink_place());
                 let pong = self.envelope(id, pong);
@@ -252,7 +258,7 @@ impl Node {
             }
             Body::Role(order) => self.order(link, id, order),
             Body::Pong(clock, place) => self.duty.pong(now, link, &id, (sender, place), clock.as_ref()),
-            Body::Status(_) | Body::RoleAnswer(_) => {}
+            Body::Status(_) | Body::Latest(_) | Body::RoleAnswer(_) => {}
             Body::Error { re, text } => {
                 // What a polled peer refuses is told by the primary.
                 let polling = self.duty.polling();

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::Usage;
 use super::parse::nearest;
@@ -15,7 +15,9 @@ use super::run::Which;
 pub(super) struct FileConfig {
     pub(super) role: Option<String>,
     pub(super) name: Option<String>,
+    #[serde(deserialize_with = "one_or_list")]
     pub(super) listen: Option<String>,
+    pub(super) allow: Vec<String>,
     pub(super) data: Option<PathBuf>,
     pub(super) peers: Vec<String>,
     pub(super) bus: Option<String>,
@@ -52,6 +54,7 @@ pub(super) const KEYS: &[&str] = &[
     "role",
     "name",
     "listen",
+    "allow",
     "data",
     "peers",
     "bus",
@@ -82,6 +85,20 @@ pub(super) const KEYS: &[&str] = &[
     "lab_token",
     "lab_hold",
 ];
+
+/// One text, or a list of texts: the same parted by blanks.
+fn one_or_list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "a text or a list of texts")]
+    enum OneOrList {
+        One(String),
+        List(Vec<String>),
+    }
+    Ok(Some(match OneOrList::deserialize(deserializer)? {
+        OneOrList::One(text) => text,
+        OneOrList::List(list) => list.join(" "),
+    }))
+}
 
 /// Reads the config file at `path`.
 pub(super) fn read(path: &Path) -> Result<FileConfig> {
@@ -116,7 +133,7 @@ mod tests {
 
     #[test]
     fn every_key_is_read_and_named() {
-        let lists = ["peers", "chips", "faults", "standby", "lab_peers"];
+        let lists = ["peers", "chips", "faults", "standby", "listen", "allow", "lab_peers"];
         let numbers = ["lab_answer_port", "lab_hosts"];
         let text: String = KEYS
             .iter()

@@ -15,6 +15,7 @@ use crate::io::{self, BusSettings, PlotSettings, Settings, Source};
 use crate::model::NodeName;
 
 mod lab;
+mod listen;
 pub(super) mod other_role;
 mod own_place;
 mod question;
@@ -22,6 +23,7 @@ mod ring;
 mod role;
 mod standby;
 
+pub(super) use listen::listen;
 pub(super) use own_place::{Own, is_elsewhere};
 pub(super) use ring::Which;
 pub(super) use role::{OrderName, check_peer};
@@ -66,9 +68,15 @@ pub(super) struct RunArgs {
     #[arg(long, env = "PISINK_NAME")]
     name: Option<String>,
 
-    /// Where to listen; 0.0.0.0:7001 for everybody on the network [default: 127.0.0.1:7001]
-    #[arg(long, env = "PISINK_LISTEN", value_name = "ADDRESS:PORT")]
-    listen: Option<String>,
+    /// Where to listen; 0.0.0.0:7001 for everybody on the network. Other framings than line JSON are for this machine
+    /// alone, unless a further line opens them: --listen jsocket,zre=0.0.0.0:7001 (line, jsocket, zre, autopilot, lab)
+    /// [default: 127.0.0.1:7001]
+    #[arg(long, env = "PISINK_LISTEN", value_name = "[FRAMING,..=]ADDRESS:PORT", value_delimiter = ' ')]
+    listen: Vec<String>,
+
+    /// Commands that are obeyed over other framings than line JSON too: START, STOP, PARAM, KILL, FILE, ROLE
+    #[arg(long, env = "PISINK_ALLOW", value_name = "COMMAND", value_delimiter = ',')]
+    allow: Vec<String>,
 
     /// The folder of the store [default: pisink-data]
     #[arg(long, env = "PISINK_DATA", value_name = "DIR")]
@@ -212,7 +220,8 @@ pub(super) fn settle(args: RunArgs, file: FileConfig) -> Result<Settings> {
     let own = own(&args, &file)?;
     Ok(Settings {
         role: role::role(&args, &file, &own)?,
-        lab: lab::lab(args.lab, &file)?,
+        lab: lab::lab(&args.lab, &file)?,
+        access: listen::access(&args, &file)?,
         name: own.name,
         listen: own.listen,
         data: args.data.or(file.data).unwrap_or_else(|| "pisink-data".into()),
@@ -243,7 +252,7 @@ pub(super) fn settle(args: RunArgs, file: FileConfig) -> Result<Settings> {
 fn own(args: &RunArgs, file: &FileConfig) -> Result<Own> {
     Ok(Own {
         name: name(args.name.as_ref().or(file.name.as_ref()))?,
-        listen: listen(args.listen.as_ref().or(file.listen.as_ref()).cloned())?,
+        listen: listen(listen::given(args, file))?,
     })
 }
 
@@ -257,15 +266,6 @@ pub(super) fn bus(args: &RunArgs, file: &FileConfig) -> Result<BusSpec> {
 
 /// What a store may grow to unless told otherwise: an eighth of a common SD card, two years of a small site.
 const KEEP_BYTES: u64 = 4_000_000_000;
-
-/// Whether there is such an address shows when it is listened on.
-pub(super) fn listen(given: Option<String>) -> Result<String> {
-    let address = given.unwrap_or_else(|| "127.0.0.1:7001".to_owned());
-    match address.rsplit_once(':').filter(|(host, _)| !host.is_empty()).map(|(_, port)| port.parse::<u16>()) {
-        Some(Ok(_)) => Ok(address),
-        _ => Err(Usage(format!("--listen {address}: write it as ADDRESS:PORT, as in 0.0.0.0:7001")).into()),
-    }
-}
 
 /// The name that is given, or else the host's.
 pub(super) fn name(given: Option<&String>) -> Result<NodeName> {

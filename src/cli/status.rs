@@ -62,6 +62,7 @@ fn for_people(status: &Json) -> String {
     lines.push(format!("journal  {}, {} readings", text("journal"), number("last")));
     lines.push(clock_line(status));
     lines.push(store_line(status));
+    lines.extend(open_line(status));
     lines.extend(channel_lines(status));
     if let Some(polling) = status.get("polling") {
         lines.push(format!("round    {}", polling.get("round").unwrap_or(&Json::Null)));
@@ -124,6 +125,19 @@ fn store_line(status: &Json) -> String {
         number("bytes") as f64 / 1e6,
         number("commits")
     )
+}
+
+/// What is open, and to whom. An older node does not say.
+fn open_line(status: &Json) -> Option<String> {
+    let text = |json: &Json, key: &str| json.get(key).and_then(Json::as_str).unwrap_or("?").to_owned();
+    let ports = status.get("open")?.as_array()?;
+    let ports: Vec<String> =
+        ports.iter().map(|port| format!("{} at {}", text(port, "framings"), text(port, "address"))).collect();
+    let allowed = match status.get("allow").and_then(Json::as_str) {
+        Some(allowed) if !allowed.is_empty() => format!("; allowed there beside line: {allowed}"),
+        _ => String::new(),
+    };
+    Some(format!("open     {}; every framing to its own machine{allowed}", ports.join(", ")))
 }
 
 fn channel_lines(status: &Json) -> Vec<String> {
@@ -208,6 +222,19 @@ mod tests {
         );
         assert!(line("2026-11-20T12:00:00.900000Z", true, None).ends_with("Z, not synchronised"));
         assert_eq!(clock_line(&json!({})), "clock    ?", "an older node");
+    }
+
+    #[test]
+    fn what_is_open_is_told() {
+        let lab = json!({"address": "[::]:1", "framings": "lab"});
+        let open = json!([{"address": "0.0.0.0:7001", "framings": "line,zre"}, lab]);
+        let told = open_line(&json!({"open": open, "allow": "START,STOP"})).unwrap();
+        assert_eq!(
+            told,
+            "open     line,zre at 0.0.0.0:7001, lab at [::]:1; every framing to its own machine; allowed there \
+             beside line: START,STOP"
+        );
+        assert_eq!(open_line(&json!({})), None);
     }
 
     #[test]

@@ -8,7 +8,6 @@ use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use mio::net::TcpListener;
 use mio::{Events, Interest, Poll, Token};
 use signal_hook::consts::{SIGHUP, SIGUSR1};
 use signal_hook_mio::v1_0::Signals;
@@ -24,11 +23,12 @@ use super::clock;
 use super::crew::Crew;
 use super::link::Link;
 use super::notify::Notify;
+use super::ports::{PORTS_MAX, Port};
 use super::resolver::{Resolved, Resolver};
 use super::store_thread::{StoreHandle, StoreReply};
 use super::synced::Synced;
 use crate::model::{Instant, Now, Readings};
-use crate::node::{Input, Node};
+use crate::node::{Asker, Input, Node};
 use crate::proto::{Far, LinkId};
 use crate::wire::Dialect;
 use orders::Pending;
@@ -36,9 +36,10 @@ use pauses::Pauses;
 use telling::Telling;
 use unfinished::{UNFINISHED_MAX, Unfinished};
 
-const LISTENER: Token = Token(0);
-pub(super) const WAKER: Token = Token(1);
-const SIGNALS: Token = Token(2);
+pub(super) const WAKER: Token = Token(0);
+const SIGNALS: Token = Token(1);
+/// Tokens from here on are ports', by their place among the ports.
+const FIRST_PORT: usize = 2;
 /// Tokens from here on are links' numbers.
 const FIRST_LINK: u64 = 16;
 
@@ -62,7 +63,7 @@ pub(crate) enum Ending {
 /// What the loop works with; made by [`super::run`].
 pub(crate) struct Parts {
     pub(crate) poll: Poll,
-    pub(crate) listener: TcpListener,
+    pub(crate) ports: Vec<Port>,
     pub(crate) signals: Signals,
     pub(crate) node: Node,
     pub(crate) synced: Synced,
@@ -120,9 +121,11 @@ pub(crate) struct EventLoop {
 impl EventLoop {
     pub(crate) fn new(mut parts: Parts) -> Result<Self> {
         let registry = parts.poll.registry();
-        registry
-            .register(&mut parts.listener, LISTENER, Interest::READABLE)
-            .context("watching the listening port")?;
+        for (at, port) in parts.ports.iter_mut().enumerate() {
+            registry
+                .register(&mut port.listener, Token(FIRST_PORT + at), Interest::READABLE)
+                .context("watching a listening port")?;
+        }
         registry.register(&mut parts.signals, SIGNALS, Interest::READABLE).context("watching for signals")?;
         Ok(Self {
             parts,
@@ -169,9 +172,9 @@ impl EventLoop {
             }
             for event in &events {
                 match event.token() {
-                    LISTENER => self.accept(),
                     WAKER => self.take_replies(),
                     SIGNALS => self.take_signals(),
+                    Token(port) if port < FIRST_PORT + PORTS_MAX => self.accept(port - FIRST_PORT),
                     Token(number) => self.link_event(LinkId(number as u64), event, &mut scratch),
                 }
             }
@@ -223,7 +226,7 @@ impl EventLoop {
         self.drain(now);
         if self.accept_again_at.is_some_and(|at| at <= now.mono) {
             self.accept_again_at = None;
-            self.accept();
+            (0..self.parts.ports.len()).for_each(|port| self.accept(port));
         }
         if !self.parts.store.is_behind() {
             self.unread.append(&mut self.paused);
@@ -247,13 +250,12 @@ impl EventLoop {
                 StoreReply::Taken { journal, cursor } => Input::Taken { journal, cursor },
                 StoreReply::Refused { journal } => Input::Refused { journal },
                 StoreReply::Piece { asker, piece } => {
-                    self.reads = self.reads.saturating_sub(1);
-                    if let Some(link) = asker.link()
-                        && let Some(open) = self.links.get_mut(&link)
-                    {
-                        open.awaited = open.awaited.saturating_sub(1);
-                    }
+                    self.has_read(asker);
                     Input::Piece { asker, piece }
+                }
+                StoreReply::Latest { asker, id, latest } => {
+                    self.has_read(asker);
+                    Input::Latest { asker, id, latest }
                 }
                 StoreReply::Settled(facts) => {
                     self.settled(now, facts);
@@ -279,6 +281,16 @@ impl EventLoop {
                 self.resolving.remove(&far);
                 self.connect(far, found, dialect);
             }
+        }
+    }
+
+    /// The store has read what this one asked for.
+    fn has_read(&mut self, asker: Asker) {
+        self.reads = self.reads.saturating_sub(1);
+        if let Some(link) = asker.link()
+            && let Some(open) = self.links.get_mut(&link)
+        {
+            open.awaited = open.awaited.saturating_sub(1);
         }
     }
 

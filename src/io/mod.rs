@@ -13,6 +13,7 @@ mod link;
 mod notify;
 mod plan;
 mod plotter;
+mod ports;
 mod promise;
 mod queue;
 mod resolver;
@@ -23,12 +24,10 @@ mod store_thread;
 mod synced;
 
 use std::collections::BTreeSet;
-use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 use std::sync::mpsc::channel;
 
 use anyhow::{Context, Result, bail};
-use mio::net::TcpListener;
 use mio::{Poll, Waker};
 use signal_hook::consts::{SIGHUP, SIGUSR1};
 use signal_hook_mio::v1_0::Signals;
@@ -39,8 +38,10 @@ pub use desk::reason;
 pub use interrupts::Interrupts;
 pub(crate) use kept_role::read as kept_role;
 pub use plotter::{draw, write_aside};
+pub use ports::PORTS_MAX;
 pub use settings::{
-    Again, BusSettings, OtherRole, PlotSettings, RoleSettings, Settings, Source, StandbySettings,
+    AccessSettings, Again, BusSettings, OtherRole, PlotSettings, PortSettings, RoleSettings, Settings,
+    Source, StandbySettings,
 };
 
 use crate::model::{JournalId, NodeName, Now};
@@ -53,9 +54,6 @@ use plan::Plan;
 use resolver::Resolver;
 use store_thread::{Ended, RoleFacts};
 use synced::Synced;
-
-/// Connections that may wait to be accepted; the kernel bounds it further (`net.core.somaxconn`).
-const BACKLOG: i32 = 4_096;
 
 /// A store that turns out damaged so often in one run has a disk that is past mending.
 const DAMAGES_MAX: u32 = 3;
@@ -83,9 +81,10 @@ pub fn run(settings: Settings, source: Source) -> Result<()> {
 }
 
 fn session(mut plan: Plan, check: Check, hangup_reloads: bool) -> Result<(Ending, Plan)> {
-    let (listener, address) = listen(&plan.settings().listen)?;
+    let ports = ports::listen_on_all(plan.settings())?;
+    let address = ports::own_address(&ports);
     // Port 0 is a free one; should there be a next session, it goes on where the peers know this node to be.
-    plan.listens_on(address.to_string());
+    plan.listens_on(address.clone());
     let signals = Signals::new(watched(hangup_reloads)).context("watching for signals")?;
     let store = open_store(plan.settings(), check)?;
     let mut synced = Synced::default();
@@ -103,10 +102,11 @@ fn session(mut plan: Plan, check: Check, hangup_reloads: bool) -> Result<(Ending
     let crew = Crew::start(plan, store.clone())?;
     let (role, data) = (crew.plan().settings().role.name(), crew.plan().data().display());
     log::info!("{name} ({role}) listens on {address}, keeps its data in {data}");
+    log::info!("{}", ports::describe(&ports, &crew.plan().settings().access));
 
     let mut event_loop = EventLoop::new(Parts {
         poll,
-        listener,
+        ports,
         signals,
         node,
         synced,
@@ -144,25 +144,6 @@ fn farewell(name: &NodeName, ending: Ending, saved: Ended) -> Result<Ending> {
         (Ending::StoreDamaged, Ok(())) => {}
     }
     Ok(ending)
-}
-
-fn listen(address: &str) -> Result<(TcpListener, SocketAddr)> {
-    let wrong = || format!("--listen {address}: write it as ADDRESS:PORT, as in 0.0.0.0:7001");
-    let resolved = address.to_socket_addrs().with_context(wrong)?.next().with_context(wrong)?;
-    let listener = TcpListener::bind(resolved).map_err(|error| match error.kind() {
-        std::io::ErrorKind::AddrInUse => anyhow::anyhow!(
-            "--listen {address}: another program has this port; stop it, or choose another port"
-        ),
-        std::io::ErrorKind::AddrNotAvailable => anyhow::anyhow!(
-            "--listen {address}: this machine has no such address; 0.0.0.0 stands for all that it has"
-        ),
-        _ => anyhow::anyhow!("--listen {address}: {error}"),
-    })?;
-    // The default of 128 is soon full when the power comes back on a whole site: who finds no room tries again only
-    // after a second.
-    rustix::net::listen(&listener, BACKLOG).context("listening")?;
-    let actual = listener.local_addr().context("asking for the port")?;
-    Ok((listener, actual))
 }
 
 fn open_store(settings: &Settings, check: Check) -> Result<Store> {

@@ -8,7 +8,7 @@ use serde_json::{Value as Json, json};
 
 use super::kept_role::{self, Keep};
 use super::plotter::Drawing;
-use super::settings::{RoleSettings, Settings, Source};
+use super::settings::{AccessSettings, RoleSettings, Settings, Source};
 use super::store_thread::StoreSettings;
 use crate::model::{RoleAnswer, RoleName, RoleOrder, RoleOrigin, RoleRequest};
 use crate::store::Retention;
@@ -175,6 +175,7 @@ impl Plan {
         };
         stays("name", &now.name, &read.name);
         stays("listen", &self.listen, &read.listen);
+        stays("what is open at ports", &Opened(&now.access), &Opened(&read.access));
         stays("data", &now.data.display(), &read.data.display());
         if now.lab != read.lab {
             cannot.push("what concerns the lab's programs stays until the node is started again".to_owned());
@@ -193,6 +194,7 @@ impl Plan {
         let settings = Settings {
             name: now.name.clone(),
             listen: now.listen.clone(),
+            access: AccessSettings { allow: read.access.allow, ..now.access.clone() },
             data: now.data.clone(),
             role: now.role.clone(),
             lab: now.lab.clone(),
@@ -255,6 +257,16 @@ impl Plan {
     }
 }
 
+/// What is open to everybody, in words.
+struct Opened<'a>(&'a AccessSettings);
+
+impl std::fmt::Display for Opened<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.0.open)?;
+        self.0.more.iter().try_for_each(|port| write!(f, " {}={}", port.open, port.address))
+    }
+}
+
 /// What is otherwise, by the words of the config. The role is not among them.
 fn differences(before: &Settings, after: &Settings) -> Vec<String> {
     let mut changed = Vec::new();
@@ -272,6 +284,9 @@ fn differences(before: &Settings, after: &Settings) -> Vec<String> {
     }
     if (before.keep_for, before.keep_bytes) != (after.keep_for, after.keep_bytes) {
         changed.push("what is kept".to_owned());
+    }
+    if before.access.allow != after.access.allow {
+        changed.push(format!("allow, which is {} for links that come from now on", after.access.allow));
     }
     if before.plots != after.plots {
         changed.push("the plots".to_owned());

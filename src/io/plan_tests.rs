@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::io::settings::Again;
+use crate::io::settings::{AccessSettings, Again};
 use crate::model::NodeName;
 use crate::proto::PollOrder;
 
@@ -21,6 +21,7 @@ fn settings(data: &Path) -> Settings {
         lab: crate::proto::LabConfig::default(),
         role: RoleSettings::Secondary,
         listen: "127.0.0.1:0".to_owned(),
+        access: AccessSettings::default(),
         data: data.to_owned(),
         buses: Vec::new(),
         host: true,

@@ -8,7 +8,7 @@ use pisink_sensors::bus::BusSpec;
 use pisink_sensors::catalogue::ChipSpec;
 use pisink_sensors::sim::PlannedFault;
 
-use crate::model::{NodeName, RoleName, RoleRequest};
+use crate::model::{Commands, Framings, NodeName, RoleName, RoleRequest};
 use crate::proto::{LabConfig, PollOrder};
 
 /// Everything that [`super::run`] needs to know.
@@ -20,8 +20,10 @@ pub struct Settings {
     pub role: RoleSettings,
     /// What it has to do with the lab's programs.
     pub lab: LabConfig,
-    /// `address:port` to listen on.
+    /// `address:port` to listen on: the node's own port.
     pub listen: String,
+    /// What is open to whom, there and at other ports.
+    pub access: AccessSettings,
     /// The folder of its store.
     pub data: PathBuf,
     /// Its buses, each with the chips on it.
@@ -38,6 +40,32 @@ pub struct Settings {
     pub keep_bytes: u64,
     /// Where and when a running sink draws.
     pub plots: Option<PlotSettings>,
+}
+
+/// What is open to whom.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccessSettings {
+    /// The framings that anybody may speak at the node's own port; this machine may speak every one.
+    pub open: Framings,
+    /// Other ports.
+    pub more: Vec<PortSettings>,
+    /// The commands that are obeyed over other framings than line JSON.
+    pub allow: Commands,
+}
+
+impl Default for AccessSettings {
+    fn default() -> Self {
+        Self { open: Framings::LINE, more: Vec::new(), allow: Commands::NONE }
+    }
+}
+
+/// A port, and what anybody may speak there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PortSettings {
+    /// `address:port` to listen on.
+    pub address: String,
+    /// The framings that are open to everybody.
+    pub open: Framings,
 }
 
 /// The role, with what it needs.

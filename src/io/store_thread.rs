@@ -9,8 +9,11 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 mod handle;
+mod latest;
 mod marks;
 mod settle;
+
+use serde_json::Value as Json;
 
 use super::clock;
 use super::kept_role::Keep;
@@ -45,6 +48,10 @@ pub(crate) enum StoreCommand {
         after: Seq,
         max: u32,
     },
+    ReadLatest {
+        asker: Asker,
+        id: String,
+    },
     AddRound(RoundRecord),
     NoteConsumer(NodeName, Seq),
     NotePeer(String, NodeName),
@@ -78,6 +85,11 @@ pub(crate) enum StoreReply {
     Piece {
         asker: Asker,
         piece: Result<Readings, String>,
+    },
+    Latest {
+        asker: Asker,
+        id: String,
+        latest: Result<Json, String>,
     },
     /// What a role needs to begin; or why it must not.
     Settled(Result<RoleFacts, String>),
@@ -223,6 +235,7 @@ impl Worker {
                 }
                 self.reply(StoreReply::Piece { asker, piece: piece.map_err(|error| error.to_string()) });
             }
+            StoreCommand::ReadLatest { asker, id } => self.tell_latest(asker, id),
             StoreCommand::AddRound(round) => self.note(|store| store.add_round(&round)),
             StoreCommand::NoteConsumer(name, seq) => {
                 let now = clock::now().wall;

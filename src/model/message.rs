@@ -33,6 +33,10 @@ pub enum Body {
     StatusRequest,
     /// `STATUS` with a value: how a node is.
     Status(Json),
+    /// `LATEST` without a value: say the newest reading of each channel.
+    LatestRequest,
+    /// `LATEST` with a value: those.
+    Latest(Json),
     /// `PING`: are you there?
     Ping,
     /// `PONG`: yes, so my clocks stand, and this is my place in the order of sinks. The id is the ping's.

@@ -94,7 +94,7 @@ pub struct StandbyPart {
     pub standby_after: Duration,
 }
 
-/// Who asks for a piece of the own journal.
+/// Who asks for something that the store has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Asker {
     /// A poll on this link.
@@ -165,6 +165,15 @@ pub enum Input {
         /// The piece.
         piece: Result<Readings, String>,
     },
+    /// What an [`Output::ReadLatest`] gave; or the store's words.
+    Latest {
+        /// Who asked.
+        asker: Asker,
+        /// The message's id.
+        id: String,
+        /// The newest reading of each channel, as JSON.
+        latest: Result<Json, String>,
+    },
     /// How far at most this machine's wall clock is from the true time; `None` when nothing synchronises it.
     ClockSynced(Option<Duration>),
     /// An [`Output::Take`] is durable.
@@ -220,6 +229,13 @@ pub enum Output {
         after: Seq,
         /// At most so many.
         max: u32,
+    },
+    /// Read the newest reading of each channel; answer with [`Input::Latest`].
+    ReadLatest {
+        /// Who asks.
+        asker: Asker,
+        /// The message's id.
+        id: String,
     },
     /// Make another node's readings durable; answer with [`Input::Taken`] or [`Input::Refused`].
     Take(Readings),

@@ -1,18 +1,15 @@
 //! The lab's programs, as the node has to do with them: its own newest readings for them, and theirs for its journal.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use serde_json::Value as Json;
 
 use super::Node;
 use super::events::{Asker, Output, Report};
-use crate::model::{Body, Channel, LabPair, LabText, Now, Readings, Seq, Value};
-use crate::proto::{Far, Lab, LabConfig, LabOutput, LabSource, LinkId, foreign};
+use crate::model::{Body, ErrReason, LabPair, LabText, Now};
+use crate::proto::{Far, Lab, LabConfig, LabOutput, LabReading, LabSource, LinkId, foreign};
 use crate::wire::Dialect;
 
 /// The chip name of channels that one of the lab's programs fills.
 const CHIP: &str = "lab";
-/// So far back in the own journal the newest reading of a channel is looked for.
-const LOOK_BACK_READINGS: u32 = 1_000;
 
 impl Node {
     /// The same node, which has this to do with the lab's programs. Without it, it answers them.
@@ -36,30 +33,13 @@ impl Node {
         }
     }
 
-    /// The end of the own journal came, or the store's words why not: then everything is missing.
-    pub(super) fn lab_piece(&mut self, now: Now, asker: Option<LinkId>, piece: Result<Readings, String>) {
-        let mut newest: BTreeMap<Arc<Channel>, Value> = BTreeMap::new();
-        if let Ok(readings) = &piece {
-            let through = readings.through();
-            if through < self.secondary.last() && !readings.pack.is_empty() {
-                // A piece ends with its boot: the newest are in a later one.
-                let asker = Asker::Lab(asker);
-                return self.outputs.push_back(Output::Read {
-                    asker,
-                    after: through,
-                    max: LOOK_BACK_READINGS,
-                });
-            }
-            let channels = &readings.pack.channels;
-            for reading in &readings.pack.readings {
-                let channel = usize::try_from(reading.channel.0).ok().and_then(|at| channels.get(at));
-                if let Some(channel) = channel.filter(|channel| channel.node == self.name) {
-                    newest.insert(Arc::clone(channel), reading.value);
-                }
-            }
-        }
-        let newest: Vec<_> = newest.into_iter().collect();
-        self.drive_lab(now, |lab| lab.own(now.mono, asker, &newest));
+    /// The newest readings came, of this node and of others, or the store's words why not: then everything is missing.
+    pub(super) fn lab_latest(&mut self, now: Now, asker: Option<LinkId>, latest: Result<Json, String>) {
+        let latest = latest.unwrap_or_default();
+        let is_own = |reading: &&Json| reading["node"] == self.name.as_str();
+        let readings = latest.as_array().into_iter().flatten().filter(is_own);
+        let own: Vec<LabReading> = readings.filter_map(to_own).collect();
+        self.drive_lab(now, |lab| lab.own(now.mono, asker, &own));
     }
 
     fn lab_output(&mut self, now: Now, output: LabOutput) {
@@ -78,10 +58,7 @@ impl Node {
                 self.forget(link);
                 Output::Close(link, why.to_owned())
             }
-            LabOutput::ReadOwn(asker) => {
-                let after = self.secondary.last().0.saturating_sub(u64::from(LOOK_BACK_READINGS));
-                Output::Read { asker: Asker::Lab(asker), after: Seq(after), max: LOOK_BACK_READINGS }
-            }
+            LabOutput::ReadOwn(asker) => Output::ReadLatest { asker: Asker::Lab(asker), id: String::new() },
             LabOutput::Take(source, pairs) => return self.take_pairs(now, source, &pairs),
             LabOutput::Report(report) => Output::Report(Report::Lab(report)),
         };
@@ -103,4 +80,12 @@ impl Node {
             self.outputs.push_back(Output::Append(pack));
         }
     }
+}
+
+/// One of the newest readings as it is told to anybody; `None` for what is none.
+fn to_own(reading: &Json) -> Option<LabReading> {
+    let text = |key: &str| reading[key].as_str().map(str::to_owned);
+    let reason = || text("err").and_then(|reason| reason.parse().ok()).unwrap_or(ErrReason::Parse);
+    let value = reading["value"].as_f64().ok_or_else(reason);
+    Some(LabReading { chip: text("chip")?, quantity: text("quantity")?, value })
 }

@@ -419,6 +419,7 @@ impl World {
             | Output::Append(_)
             | Output::Report(_)
             | Output::ChangeRole { .. }
+            | Output::ReadLatest { .. }
             | Output::Read { asker: Asker::Ring | Asker::Lab(_), .. } => return,
         }
         self.commit_soon(at);

@@ -4,7 +4,6 @@
 //! all of them listen on. So an answer is told by where it comes from, and by its being awaited: one for each question.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::Arc;
 use std::time::Duration;
 
 use core::net::{IpAddr, SocketAddr};
@@ -12,7 +11,7 @@ use serde_json::{Value as Json, json};
 
 use super::contract::Machine;
 use super::{LinkId, PeerIx};
-use crate::model::{Channel, Instant, LabPair, LabText, LabToken, NodeName, Now, Value};
+use crate::model::{ErrReason, Instant, LabPair, LabText, LabToken, NodeName, Now, Value};
 
 mod errand;
 mod peer;
@@ -24,9 +23,9 @@ use peer::Peer;
 pub use report::LabReport;
 use turn::Turn;
 
-/// Most requests that wait for what this node measured last; and most answers that are under way on
-/// connections of their own.
-const WAITING_MAX: usize = 64;
+/// Most requests that wait for what this node measured last; and most answers that are under way on connections of
+/// their own. Each request is a read of the store: who polls is to find room there too.
+const WAITING_MAX: usize = 32;
 /// A connection that is to bring an answer back, or the token on, has to stand within this time.
 const CONNECT_MAX: Duration = Duration::from_secs(3);
 
@@ -63,6 +62,17 @@ pub struct LabRing {
     pub makes_token: bool,
     /// Keeps the token for so long before it passes it on.
     pub token_hold: Duration,
+}
+
+/// What this node measured last with one chip.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LabReading {
+    /// The chip's name.
+    pub chip: String,
+    /// What is measured, as in `temperature`.
+    pub quantity: String,
+    /// The value in the quantity's unit, or ERR.
+    pub value: Value,
 }
 
 /// Whose readings they are.
@@ -197,8 +207,8 @@ impl Lab {
         }
     }
 
-    /// What this node's own channels gave last, for the request on this link or for the token. What is missing is ERR.
-    pub fn own(&mut self, now: Instant, asker: Option<LinkId>, newest: &[(Arc<Channel>, Value)]) {
+    /// What this node's own chips gave last, for the request on this link or for the token. What is missing is ERR.
+    pub fn own(&mut self, now: Instant, asker: Option<LinkId>, newest: &[LabReading]) {
         let own = own_pairs(newest);
         let Some(link) = asker else {
             if let (Some(turn), Some(token)) = (&mut self.turn, self.token.take()) {
@@ -320,13 +330,12 @@ impl Lab {
     }
 }
 
-/// The lab's five, each from this node's first channel of that quantity, in the order of names: a good value before an
-/// ERR.
-fn own_pairs(newest: &[(Arc<Channel>, Value)]) -> Vec<LabPair> {
+/// The lab's five, each from this node's first chip that gives it, in the order of names: a good value before an ERR.
+fn own_pairs(newest: &[LabReading]) -> Vec<LabPair> {
     let of = |(key, quantity): (&str, &str)| {
-        let fits = newest.iter().filter(|(channel, _)| channel.quantity == quantity);
-        let first = fits.min_by_key(|(channel, value)| (value.is_err(), channel));
-        let value = first.map_or(Err(crate::model::ErrReason::Absent), |(_, value)| *value);
+        let fits = newest.iter().filter(|reading| reading.quantity == quantity);
+        let first = fits.min_by_key(|reading| (reading.value.is_err(), &reading.chip));
+        let value = first.map_or(Err(ErrReason::Absent), |reading| reading.value);
         LabPair::of(key, value)
     };
     KEYS.map(of).to_vec()

@@ -39,7 +39,7 @@ fn say(lab: &mut Watched<Lab>, link: u64, remote: IpAddr, text: LabText) -> Vec<
     lab.input(|lab, now| lab.message(now.mono, LinkId(link), remote, text))
 }
 
-fn own(lab: &mut Watched<Lab>, asker: Option<u64>, newest: &[(Arc<Channel>, Value)]) -> Vec<LabOutput> {
+fn own(lab: &mut Watched<Lab>, asker: Option<u64>, newest: &[LabReading]) -> Vec<LabOutput> {
     lab.input(|lab, now| lab.own(now.mono, asker.map(LinkId), newest))
 }
 
@@ -53,8 +53,8 @@ fn take(outputs: &[LabOutput]) -> Vec<(&LabSource, Value)> {
         .collect()
 }
 
-fn channel(chip: &str, quantity: &str) -> Arc<Channel> {
-    Arc::new(Channel { node: name("n"), chip: chip.into(), quantity: quantity.into(), unit: String::new() })
+fn reading(chip: &str, quantity: &str, value: Value) -> LabReading {
+    LabReading { chip: chip.into(), quantity: quantity.into(), value }
 }
 
 #[test]
@@ -129,12 +129,12 @@ fn a_request_is_answered_in_the_labs_order_with_err_for_what_is_missing() {
     // A second one on the same link does not have it read again.
     assert_eq!(say(&mut lab, 5, HOST, LabText::Request), []);
     let newest = [
-        (channel("sht3x-45", "temperature"), Ok(30.0)),
-        (channel("sht3x-44", "temperature"), Ok(22.1)),
-        (channel("aht20-38", "temperature"), Err(ErrReason::Nack)),
-        (channel("sht3x-44", "humidity"), Ok(41.2)),
-        (channel("seesaw-36", "soil_moisture"), Ok(345.0)),
-        (channel("ads1015-48", "wind_speed"), Err(ErrReason::Range)),
+        reading("sht3x-45", "temperature", Ok(30.0)),
+        reading("sht3x-44", "temperature", Ok(22.1)),
+        reading("aht20-38", "temperature", Err(ErrReason::Nack)),
+        reading("sht3x-44", "humidity", Ok(41.2)),
+        reading("seesaw-36", "soil_moisture", Ok(345.0)),
+        reading("ads1015-48", "wind_speed", Err(ErrReason::Range)),
     ];
     let outputs = own(&mut lab, Some(5), &newest);
     let LabOutput::Send(LinkId(5), LabText::Post(pairs)) = &outputs[0] else { panic!("{outputs:?}") };
@@ -185,15 +185,15 @@ fn a_flood_of_requests_is_bounded() {
     for link in 0..1_000 {
         let outputs = say(&mut lab, link, HOST, LabText::Request);
         match &outputs[..] {
-            [LabOutput::ReadOwn(_)] if link < 64 => {}
-            [LabOutput::Close(..)] if link >= 64 => {}
+            [LabOutput::ReadOwn(_)] if link < 32 => {}
+            [LabOutput::Close(..)] if link >= 32 => {}
             other => panic!("{link}: {other:?}"),
         }
     }
     for link in 0..1_000 {
-        assert_eq!(own(&mut lab, Some(link), &[]).len(), if link < 64 { 3 } else { 0 });
+        assert_eq!(own(&mut lab, Some(link), &[]).len(), if link < 32 { 3 } else { 0 });
     }
-    assert_eq!(lab.machine().status(crate::proto::contract::at(lab.now()))["turned_away"], 1_000 - 64);
+    assert_eq!(lab.machine().status(crate::proto::contract::at(lab.now()))["turned_away"], 1_000 - 32);
     // The answers are still on their way: what is asked now goes back on its own link alone.
     say(&mut lab, 2_000, HOST, LabText::Request);
     assert_eq!(own(&mut lab, Some(2_000), &[]).len(), 2);
@@ -203,7 +203,7 @@ fn a_flood_of_requests_is_bounded() {
 fn the_token_is_filled_held_and_passed_on() {
     let mut lab = lab(LabConfig { ring: Some(ring(false)), ..LabConfig::default() });
     assert_eq!(say(&mut lab, 1, HOST, LabText::Token(LabToken::new())), [LabOutput::ReadOwn(None)]);
-    assert_eq!(own(&mut lab, None, &[(channel("sht3x-44", "temperature"), Ok(22.1))]), []);
+    assert_eq!(own(&mut lab, None, &[reading("sht3x-44", "temperature", Ok(22.1))]), []);
     assert_eq!(lab.run_until(Instant::ZERO + SECOND), []);
     let outputs = lab.run_until(Instant::ZERO + 2 * SECOND);
     assert_eq!(outputs, [LabOutput::Connect(PeerIx(0), "192.168.1.3:1024".into())]);

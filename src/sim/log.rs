@@ -14,6 +14,7 @@ pub(super) fn key(body: &Body) -> &'static str {
         Body::Poll(_) => "POLL",
         Body::Readings(_) => "READINGS",
         Body::StatusRequest | Body::Status(_) => "STATUS",
+        Body::LatestRequest | Body::Latest(_) => "LATEST",
         Body::Ping => "PING",
         Body::Pong(..) => "PONG",
         Body::Token(_) => "TOKEN",

@@ -251,8 +251,8 @@ impl World<'_> {
                 Ok(())
             }
             Output::NoteLink { journal, link, .. } => self.met(at, journal, link),
-            // Nobody in this world sends a ROLE; a fault of its own gives another role.
-            Output::NoteMark(_) | Output::ChangeRole { .. } => Ok(()),
+            // Nobody in this world sends a ROLE or a LATEST; a fault of its own gives another role.
+            Output::NoteMark(_) | Output::ChangeRole { .. } | Output::ReadLatest { .. } => Ok(()),
             Output::Report(Report::Ring(report)) => {
                 self.heard(&report);
                 Ok(())

@@ -16,6 +16,7 @@ mod dating;
 mod error;
 mod export;
 mod known;
+mod latest;
 mod links;
 mod marks;
 mod merge;
@@ -39,6 +40,7 @@ use rusqlite::Connection;
 use crate::model::{BootId, JournalId, NodeName, Seq};
 use channels::Channels;
 use error::Doing;
+use latest::Latest;
 use refresh::Stale;
 use rounds::Rounds;
 use sources::{OWN, Sources};
@@ -47,6 +49,7 @@ pub use append::Taken;
 pub use error::StoreError;
 pub use export::{ExportError, Format, export};
 pub use known::{Consumer, SourceInfo};
+pub use latest::{LATEST_CHANNELS_MAX, LatestReading};
 pub use merge::{Conflict, MergeProgress, MergeReport, MergedJournal};
 pub use open::{BUSY_TIMEOUT, Check, Checked, Damage, OpenParams, OpenReport};
 pub use own::READ_OWN_MAX;
@@ -97,6 +100,7 @@ pub struct Store {
     channels: Channels,
     rounds: Rounds,
     stale: Stale,
+    latest: Latest,
     /// Held for as long as this process owns the directory. Last, so that the database is closed before.
     _lock: open::DirLock,
 }

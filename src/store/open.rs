@@ -12,6 +12,7 @@ use rusqlite::{Connection, OpenFlags};
 use super::channels::Channels;
 use super::damage::{beside, check_file, move_aside};
 use super::error::{Doing, StoreError};
+use super::latest::Latest;
 use super::refresh::Stale;
 use super::rounds::Rounds;
 use super::schema::{Kind, Step, kind, migrate, newest};
@@ -154,8 +155,8 @@ fn finish(
     damage: Option<Damage>,
 ) -> (Store, OpenReport) {
     let Loaded { db, sources, rounds, stale, migrated_from, renamed_from, made, checked } = loaded;
-    let (channels, boot) = (Channels::default(), params.boot);
-    let store = Store { db, path, boot, sources, channels, rounds, stale, _lock: lock };
+    let (channels, latest, boot) = (Channels::default(), Latest::default(), params.boot);
+    let store = Store { db, path, boot, sources, channels, rounds, stale, latest, _lock: lock };
     let own = store.own();
     (store, OpenReport { own, made, damage, renamed_from, migrated_from, checked })
 }

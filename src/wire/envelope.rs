@@ -19,6 +19,7 @@ pub const KNOWN_KEYS: &[&str] = &[
     "POLL",
     "READINGS",
     "STATUS",
+    "LATEST",
     "PING",
     "PONG",
     "ERROR",
@@ -125,6 +126,8 @@ fn body(key: &str, value: Option<&RawValue>, id: &str) -> Result<Body, WireError
         "READINGS" => decode_readings_value(text).map(Body::Readings).map_err(bad("READINGS")),
         "STATUS" if text == "null" => Ok(Body::StatusRequest),
         "STATUS" => serde_json::from_str(text).map(Body::Status).map_err(|e| bad("STATUS")(e.to_string())),
+        "LATEST" if text == "null" => Ok(Body::LatestRequest),
+        "LATEST" => serde_json::from_str(text).map(Body::Latest).map_err(|e| bad("LATEST")(e.to_string())),
         "PING" => Ok(Body::Ping),
         "PONG" => pong::decode(text).map(|(clock, sink)| Body::Pong(clock, sink)).map_err(bad("PONG")),
         "ERROR" => {
@@ -246,6 +249,7 @@ fn encode_body(body: &Body, out: &mut Vec<u8>) {
         Body::Poll(_) => "POLL",
         Body::Readings(_) => "READINGS",
         Body::StatusRequest | Body::Status(_) => "STATUS",
+        Body::LatestRequest | Body::Latest(_) => "LATEST",
         Body::Ping => "PING",
         Body::Pong(..) => "PONG",
         Body::Role(_) => "ROLE",
@@ -262,7 +266,7 @@ fn encode_body(body: &Body, out: &mut Vec<u8>) {
             out.extend_from_slice(b",\"value\":");
             encode_readings_value(readings, out);
         }
-        Body::Status(value) | Body::Foreign(value) => {
+        Body::Status(value) | Body::Latest(value) | Body::Foreign(value) => {
             out.extend_from_slice(b",\"value\":");
             append_json(out, value);
         }

@@ -92,6 +92,8 @@ fn sample_messages() -> Vec<Message> {
         message(Body::Poll(PollRequest { journal: None, ..poll })),
         message(Body::Readings(readings)),
         message(Body::StatusRequest),
+        message(Body::LatestRequest),
+        message(Body::Latest(serde_json::json!([{"node": "n", "value": 21.5}]))),
         message(Body::Status(json!({"node": "pi-2", "peers": [1, null]}))),
         message(Body::Ping),
         message(Body::Pong(None, None)),

@@ -8,6 +8,7 @@ use super::finding::Finding;
 use super::scene::Scene;
 use crate::cli::run::is_elsewhere;
 use crate::io::RoleSettings;
+use crate::model::Framings;
 
 /// A socket that listens, in `/proc/net/tcp`.
 const LISTENS: &str = "0A";
@@ -22,6 +23,7 @@ pub(super) fn check(scene: &Scene) -> Vec<Finding> {
     };
     let mut findings = vec![who(scene, address)];
     findings.extend(loopback(scene, address));
+    findings.extend(in_the_clear(scene));
     findings
 }
 
@@ -106,11 +108,43 @@ fn loopback(scene: &Scene, address: SocketAddr) -> Option<Finding> {
     }
 }
 
+/// Framings that are open to everybody although they ask for nothing; and ports that cannot be listened on.
+fn in_the_clear(scene: &Scene) -> Vec<Finding> {
+    let access = &scene.settings.access;
+    let own = (scene.settings.listen.as_str(), access.open);
+    let ports =
+        || std::iter::once(own).chain(access.more.iter().map(|port| (port.address.as_str(), port.open)));
+    let mut findings: Vec<Finding> = ports()
+        .skip(1)
+        .filter(|(address, _)| address.to_socket_addrs().is_ok_and(|mut found| found.next().is_some()))
+        .filter(|(address, _)| scene.status().is_none() && TcpListener::bind(address).is_err())
+        .map(|(address, _)| {
+            Finding::failure(
+                format!("{address}: nobody can listen there: it belongs to another program, or is no address of here"),
+                "choose another port in the config's listen",
+            )
+        })
+        .collect();
+    let others: Vec<String> = ports()
+        .filter(|(address, open)| *open != Framings::LINE && is_elsewhere(address))
+        .map(|(address, open)| format!("{open} at {address}"))
+        .collect();
+    if !others.is_empty() {
+        let allowed = match access.allow.to_string() {
+            none if none.is_empty() => "they change nothing here".to_owned(),
+            some => format!("they may command {some}"),
+        };
+        findings.push(Finding::note(format!("open to the whole network: {}; {allowed}", others.join(", "))));
+    }
+    findings
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::cli::doctor::finding::Severity::{Failure, Good, Note};
     use crate::cli::doctor::testkit::{Machine, assert_some};
+    use crate::io::PortSettings;
 
     /// A table with one socket in this state at port 1 (which no test listens on).
     fn table(state: &str) -> String {
@@ -136,6 +170,23 @@ mod tests {
         assert_some(&check(&machine.scene(&[])), Failure, &["python3 (process 812)", "--listen"]);
         machine.put("proc/812/comm", "pisink\n");
         assert_some(&check(&machine.scene(&[])), Failure, &["does not answer", "restart pisink"]);
+    }
+
+    #[test]
+    fn what_is_open_to_everybody_is_told() {
+        let machine = Machine::new();
+        let mut scene = machine.scene(&[]);
+        let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = taken.local_addr().unwrap().to_string();
+        let open = "lab".parse().unwrap();
+        scene.settings.access.more = vec![
+            PortSettings { address: address.clone(), open },
+            PortSettings { address: "0.0.0.0:0".to_owned(), open },
+        ];
+        scene.settings.access.allow = "START".parse().unwrap();
+        let found = check(&scene);
+        assert_some(&found, Failure, &[&address, "another program"]);
+        assert_some(&found, Note, &["lab at 0.0.0.0:0", "START"]);
     }
 
     #[test]

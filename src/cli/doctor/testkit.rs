@@ -19,7 +19,7 @@ use tempfile::TempDir;
 use super::finding::{Finding, Severity};
 use super::host::{Host, User};
 use super::scene::{Config, Scene};
-use crate::io::{BusSettings, RoleSettings, Settings};
+use crate::io::{AccessSettings, BusSettings, RoleSettings, Settings};
 use crate::model::{NodeName, WallTime};
 
 /// 2026-06-01T12:00:00Z.
@@ -96,6 +96,7 @@ impl Machine {
             lab: crate::proto::LabConfig::default(),
             role: RoleSettings::Secondary,
             listen: "127.0.0.1:1".to_owned(),
+            access: AccessSettings::default(),
             data: self.path("data"),
             buses: vec![bus.clone()],
             host: false,

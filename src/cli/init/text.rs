@@ -17,6 +17,7 @@ const DEFAULT: &str = "[default: ";
 const EXAMPLES: &[(&str, &str)] = &[
     ("role", "\"secondary\""),
     ("name", "\"greenhouse-1\""),
+    ("allow", "[\"START\", \"STOP\"]"),
     ("peers", "[\"pi-2:7001\", \"pi-3:7001\"]"),
     ("chips", "[\"sht3x@0x44\", \"ads1015@0x48,ain0=anemometer,interval=10s\"]"),
     ("faults", "[\"sht3x@0x44=nack@10s..20s\"]"),

@@ -56,9 +56,9 @@ pub(in crate::cli) struct LabArgs {
 }
 
 /// What flags, environment and file come to.
-pub(super) fn lab(args: LabArgs, file: &FileConfig) -> Result<LabConfig> {
+pub(super) fn lab(args: &LabArgs, file: &FileConfig) -> Result<LabConfig> {
     let peers = super::pick_list(&args.lab_peers, &file.lab_peers);
-    let hold = super::duration("lab-hold", args.lab_hold, file.lab_hold.clone())?.unwrap_or(HOLD);
+    let hold = super::duration("lab-hold", args.lab_hold.clone(), file.lab_hold.clone())?.unwrap_or(HOLD);
     let hosts = args.lab_hosts.or(file.lab_hosts).unwrap_or(HOSTS);
     let makes_token = args.lab_token.or(file.lab_token).unwrap_or(false);
     let next = args
@@ -74,7 +74,7 @@ pub(super) fn lab(args: LabArgs, file: &FileConfig) -> Result<LabConfig> {
     let ring = |next| LabRing { next, hosts, makes_token, token_hold: hold };
     Ok(LabConfig {
         peers: peers.iter().map(|text| peer(text)).collect::<Result<_>>()?,
-        poll_interval: super::duration("lab-interval", args.lab_interval, file.lab_interval.clone())?
+        poll_interval: super::duration("lab-interval", args.lab_interval.clone(), file.lab_interval.clone())?
             .unwrap_or(INTERVAL),
         answer_port: args.lab_answer_port.or(file.lab_answer_port),
         ring: next.map(ring),
@@ -109,7 +109,7 @@ mod tests {
     use super::*;
 
     fn read(args: LabArgs, file: &str) -> Result<LabConfig, String> {
-        lab(args, &crate::cli::config::parse(file).unwrap()).map_err(|error| error.to_string())
+        lab(&args, &crate::cli::config::parse(file).unwrap()).map_err(|error| error.to_string())
     }
 
     #[test]

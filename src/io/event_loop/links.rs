@@ -10,7 +10,7 @@ use mio::{Interest, Token};
 use super::EventLoop;
 use crate::io::clock;
 use crate::io::link::{Fate, Link, Received};
-use crate::model::{Access, Body, Commands, Framings, Message};
+use crate::model::{Access, Body, Message};
 use crate::node::Input;
 use crate::proto::{Far, LinkId};
 use crate::wire::{Framing, WireError};
@@ -49,10 +49,15 @@ enum ReadTurn {
 }
 
 impl EventLoop {
-    pub(super) fn accept(&mut self) {
+    /// Accepts who waits at a port, by its place.
+    pub(super) fn accept(&mut self, port: usize) {
         for _ in 0..ACCEPTS_PER_TURN_MAX {
-            match self.parts.listener.accept() {
-                Ok((stream, remote)) => self.welcome(stream, remote),
+            let Some(port) = self.parts.ports.get(port) else { return };
+            match port.listener.accept() {
+                Ok((stream, remote)) => {
+                    let access = port.access(remote, &self.parts.crew.plan().settings().access);
+                    self.welcome(stream, remote, access);
+                }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => {
@@ -65,7 +70,7 @@ impl EventLoop {
         self.accept_again_at = Some(clock::now().mono);
     }
 
-    fn welcome(&mut self, stream: TcpStream, remote: SocketAddr) {
+    fn welcome(&mut self, stream: TcpStream, remote: SocketAddr, access: Access) {
         if self.links.len() >= LINKS_MAX {
             self.turned_away += 1;
             if self.turned_away.is_power_of_two() {
@@ -73,8 +78,7 @@ impl EventLoop {
             }
             return;
         }
-        let framing = Framing::unknown(access(remote));
-        if let Some(link) = self.add_link(stream, remote, None, framing) {
+        if let Some(link) = self.add_link(stream, remote, None, Framing::unknown(access)) {
             log::debug!("{remote}: connected");
             self.tell(Input::LinkUp { link, far: None, remote: remote.ip() });
         }
@@ -340,11 +344,4 @@ fn message_input(link: LinkId, message: Result<Message, WireError>) -> Input {
         Ok(message) => Input::Message { link, message },
         Err(error) => Input::Offence { link, error },
     }
-}
-
-/// What a link from there may do: other framings than the native one are in the clear and ask for nothing, so they are
-/// for this machine alone.
-fn access(remote: SocketAddr) -> Access {
-    let is_here = remote.ip().to_canonical().is_loopback();
-    Access { open: if is_here { Framings::ALL } else { Framings::LINE }, allow: Commands::NONE }
 }

@@ -9,8 +9,9 @@ use super::EventLoop;
 use crate::io::clock;
 use crate::io::crew::Crew;
 use crate::io::link::{Fate, Link, OUTBOUND_MAX_BYTES};
+use crate::io::ports;
 use crate::io::store_thread::StoreCommand;
-use crate::model::{Body, Message, Now, Readings, Seq};
+use crate::model::{Body, Message, Now, Readings};
 use crate::node::{Asker, Input, Node, Output, Report};
 use crate::proto::{Far, LinkId, PrimaryReport};
 use crate::wire::{Dialect, Framing};
@@ -18,6 +19,8 @@ use crate::wire::{Dialect, Framing};
 /// Reads of the own journal that may wait in the store at once, for all who poll; the others are to ask again later.
 /// What is appended waits behind them.
 const READS_MAX: usize = 64;
+/// What those are told who find no room.
+const BEHIND: &str = "the store is behind; ask again later";
 
 /// Pieces of other nodes' journals that are handed to the store together, and how many readings make a piece that does
 /// not wait for others.
@@ -59,7 +62,20 @@ impl EventLoop {
                     }
                 }
                 Output::Connect { far, address, dialect } => self.start_connecting(far, &address, dialect),
-                Output::Read { asker, after, max } => self.ask_to_read(now, asker, after, max, &mut beside),
+                Output::Read { asker, after, max } => {
+                    if !self.ask_to_read(StoreCommand::Read { asker, after, max }, asker, &mut beside) {
+                        self.parts
+                            .node
+                            .handle_input(now, Input::Piece { asker, piece: Err(BEHIND.to_owned()) });
+                    }
+                }
+                Output::ReadLatest { asker, id } => {
+                    let command = StoreCommand::ReadLatest { asker, id: id.clone() };
+                    if !self.ask_to_read(command, asker, &mut beside) {
+                        let latest = Err(BEHIND.to_owned());
+                        self.parts.node.handle_input(now, Input::Latest { asker, id, latest });
+                    }
+                }
                 Output::Take(readings) => self.take(now, readings),
                 Output::Append(pack) => self.parts.store.append(pack),
                 Output::AddRound(round) => self.ask_store(now, StoreCommand::AddRound(round)),
@@ -102,17 +118,18 @@ impl EventLoop {
         }
     }
 
-    fn ask_to_read(&mut self, now: Now, asker: Asker, after: Seq, max: u32, beside: &mut Beside<'_>) {
-        let command = StoreCommand::Read { asker, after, max };
+    /// Has the store read something for `asker`; false when it has too much to do.
+    fn ask_to_read(&mut self, command: StoreCommand, asker: Asker, beside: &mut Beside<'_>) -> bool {
         if self.reads >= READS_MAX || self.parts.store.send(command).is_err() {
-            let piece = Err("the store is behind; ask again later".to_owned());
-            return self.parts.node.handle_input(now, Input::Piece { asker, piece });
+            return false;
         }
         self.reads += 1;
-        let Some(link) = asker.link() else { return };
-        if let Some(asking) = self.link_or_beside(link, beside) {
+        if let Some(link) = asker.link()
+            && let Some(asking) = self.link_or_beside(link, beside)
+        {
             asking.awaited += 1;
         }
+        true
     }
 
     /// An open link, which may be the one that is being read.
@@ -173,6 +190,8 @@ impl EventLoop {
             "bytes_sent": bytes_sent,
         });
         extend(status, more);
+        let access = &self.parts.crew.plan().settings().access;
+        extend(status, ports::status(&self.parts.ports, access));
         extend(status, self.parts.crew.status());
     }
 

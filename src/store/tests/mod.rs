@@ -6,6 +6,7 @@ mod dating;
 mod exactly_once;
 mod export;
 mod full;
+mod latest;
 mod opening;
 mod own;
 mod reader;

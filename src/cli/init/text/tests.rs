@@ -145,7 +145,7 @@ fn place() -> impl Strategy<Value = Option<Which>> {
 
 fn configs() -> impl Strategy<Value = FileConfig> {
     let names = (word(), word(), word(), word(), word(), proptest::option::of(any::<bool>()));
-    let lists = (words(), words(), words());
+    let lists = (words(), words(), words(), words());
     let times = (word(), word(), word(), word(), word());
     let rest = (word(), word(), word(), word(), word());
     let ring = (place(), words(), place(), word(), word(), word());
@@ -168,6 +168,7 @@ fn configs() -> impl Strategy<Value = FileConfig> {
         peers: lists.0,
         chips: lists.1,
         faults: lists.2,
+        allow: lists.3,
         interval: times.0,
         poll_interval: times.1,
         deadline: times.2,
