@@ -3,6 +3,8 @@
 //! Layers, bottom to top; a module imports only from below its own:
 //! `model` (0), `wire`, `proto`, `store`, `view` (1), `node` (2), `io` and `sim` (3), `cli` (4).
 //! `docs/ARCHITECTURE.md` tells the whole story in ten minutes.
+//!
+//! Whoever writes a program of their own on its loop and its framings begins with [`serve`].
 
 #![cfg_attr(
     test,
@@ -18,3 +20,5 @@ pub mod sim;
 pub mod store;
 pub mod view;
 pub mod wire;
+
+pub use io::serve;

@@ -21,11 +21,14 @@ mod guests;
 mod lab;
 mod roles;
 mod standby;
+mod station;
 
 pub use crate::proto::RingPart;
 use duty::{Duty, DutyOutput};
 pub use events::{Asker, Input, NodeConfig, Output, PollConfig, Report, Role, StandbyPart};
 use guests::Guests;
+pub use station::StationAnswer;
+use station::StationPart;
 
 /// Longest id of a message that is echoed, in characters: a peer that numbers with more gets so much of it back.
 const ID_MAX_CHARS: usize = 100;
@@ -48,6 +51,8 @@ pub struct Node {
     duty: Duty,
     guests: Guests,
     lab: Lab,
+    /// Its part in Autopilot's network.
+    station: Option<Box<StationPart>>,
     next_id: u64,
     outputs: VecDeque<Output>,
 }
@@ -68,6 +73,7 @@ impl Node {
             duty,
             guests: Guests::default(),
             lab: Lab::new(LabConfig::default(), now.mono),
+            station: None,
             next_id: 1,
             outputs: VecDeque::new(),
         };
@@ -89,24 +95,28 @@ impl Node {
                     Some(Far::Lab(ix)) => {
                         self.drive_lab(now, |lab| lab.link_up(now.mono, ix, link, remote));
                     }
-                    Some(Far::Zre(_) | Far::Station(_)) | None => {}
+                    Some(Far::Station(_)) => self.station_link_up(link),
+                    Some(Far::Zre(_)) | None => {}
                 }
             }
             Input::LinkFailed { far: Far::Duty(peer), why } => self.duty.link_failed(now, peer, &why),
             Input::LinkFailed { far: Far::Lab(ix), why } => {
                 self.drive_lab(now, |lab| lab.link_failed(now.mono, ix, &why));
             }
-            Input::LinkFailed { far: Far::Zre(_) | Far::Station(_), .. } => {}
+            Input::LinkFailed { far: Far::Station(_), why } => self.station_link_failed(now, &why),
+            Input::LinkFailed { far: Far::Zre(_), .. } => {}
             Input::LinkDown { link, why } => {
                 self.forget(link);
                 self.duty.link_down(now, link, &why);
                 self.lab.link_down(link);
+                self.station_link_down(now, link, &why);
             }
             Input::Message { link, message } => self.message(now, link, message),
             Input::Offence { link, error } => self.offence(now, link, error),
             Input::Appended(last) => {
                 self.secondary.appended(last);
                 self.duty.appended(last);
+                self.station_appended(now, last);
             }
             Input::Piece { asker: Asker::Link(link), piece } => {
                 self.secondary.piece(now, &self.clock, link, piece);
@@ -118,6 +128,9 @@ impl Node {
                 }
             }
             Input::Latest { asker: Asker::Lab(asker), latest, .. } => self.lab_latest(now, asker, latest),
+            Input::Piece { asker: Asker::Station, piece } => self.station_piece(now, piece),
+            Input::Latest { asker: Asker::Station, id, latest } => self.station_latest(now, &id, latest),
+            Input::StationAnswered { asker, answer } => self.station_answered(now, &asker, answer),
             Input::Latest { asker, id, latest } => self.tell_latest(asker, id, latest),
             // The lab's programs are told what is newest, not a piece.
             Input::Piece { asker: Asker::Lab(_), .. } | Input::ClockSynced(_) => {}
@@ -130,8 +143,8 @@ impl Node {
 
     /// When to call [`Node::handle_timeout`] at the latest, and why.
     pub fn poll_timeout(&self) -> Option<(Instant, &'static str)> {
-        let due = [self.duty.poll_timeout(), self.lab.poll_timeout()];
-        due.into_iter().flatten().min_by_key(|(due, _)| *due)
+        let station = self.station.as_ref().and_then(|part| part.machine.poll_timeout());
+        [self.duty.poll_timeout(), station, self.lab.poll_timeout()].into_iter().flatten().min()
     }
 
     /// Does what is due.
@@ -141,6 +154,7 @@ impl Node {
         if self.lab.poll_timeout().is_some_and(|(due, _)| due <= now.mono) {
             self.drive_lab(now, |lab| lab.handle_timeout(now));
         }
+        self.station_timeout(now);
     }
 
     /// The next thing to carry out.
@@ -248,9 +262,7 @@ impl Node {
                 let message = self.envelope(id, Body::Status(self.status(now)));
                 self.outputs.push_back(Output::SendStatus(link, message));
             }
-            Body::LatestRequest => {
-                self.outputs.push_back(Output::ReadLatest { asker: Asker::Link(link), id })
-            }
+            Body::LatestRequest => self.ask_latest(Asker::Link(link), id),
             Body::Ping => {
                 let pong = Body::Pong(Some(self.clock.sample(now.mono, now)), self.duty.sink_place());
                 let pong = self.envelope(id, pong);
@@ -288,6 +300,9 @@ impl Node {
                     self.outputs.push_back(error);
                 }
             },
+            Body::Introduced { identity, .. } => self.introduced(now, link, &identity),
+            Body::Station(routed) => self.station_message(now, link, routed),
+            Body::Zre(_) => {}
             Body::Foreign(json) => self.foreign(now, link, json),
             Body::Lab(text) => self.lab_text(now, link, text),
         }
@@ -348,6 +363,7 @@ impl Node {
             self.forget(link);
             self.duty.link_down(now, link, &why);
             self.lab.link_down(link);
+            self.station_link_down(now, link, &why);
             self.outputs.push_back(Output::Close(link, why));
         }
         self.outputs.push_back(Output::Report(Report::Offence { from, error, closed }));
@@ -404,6 +420,9 @@ impl Node {
             "foreign": self.guests.status(),
             "lab": self.lab.status(now),
         });
+        if let (Some(fields), Some(part)) = (status.as_object_mut(), &self.station) {
+            fields.insert("autopilot".to_owned(), part.machine.status());
+        }
         if let Some(fields) = status.as_object_mut() {
             fields.extend(self.duty.status(now).into_iter().map(|(key, said)| (key.to_owned(), said)));
         }
@@ -430,7 +449,9 @@ impl Machine for Node {
     fn outputs_max(&self) -> usize {
         // A duty that has just been let go drops its links.
         let dropped = self.outputs.iter().filter(|output| matches!(output, Output::Disconnect(_))).count();
+        let station = self.station.as_ref().map_or(0, |part| part.machine.outputs_max());
         4 + dropped
+            + station
             + 2 * self.lab.outputs_max()
             + match &self.duty {
                 Duty::Secondary => 0,

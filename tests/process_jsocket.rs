@@ -11,73 +11,14 @@
 
 mod common;
 
-use std::io::{Read, Write};
-use std::net::{TcpStream, UdpSocket};
+use std::io::Write;
+use std::net::UdpSocket;
 
-use common::{Client, Launch, PATIENCE, Process, until};
+use common::{Client, JsocketDialect as Dialect, JsocketPeer as Peer, Launch, Process, until};
 use serde_json::{Value as Json, json};
 
 /// Longest text that jsocket takes.
 const JSOCKET_MAX_BYTES: u32 = 10 << 20;
-
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Dialect {
-    V2012,
-    V1,
-    V2,
-}
-
-const ALL: [Dialect; 3] = [Dialect::V2012, Dialect::V1, Dialect::V2];
-
-/// A client of jsocket: as the real ones, it sends a message in two parts and waits with the second until the first is
-/// acknowledged.
-struct Peer {
-    stream: TcpStream,
-    dialect: Dialect,
-}
-
-impl Peer {
-    fn to(address: &str, dialect: Dialect) -> Self {
-        let stream = TcpStream::connect(address).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        Self { stream, dialect }
-    }
-
-    fn head(&self, text: &[u8]) -> Vec<u8> {
-        let length = u32::try_from(text.len()).unwrap();
-        match self.dialect {
-            Dialect::V2012 => length.to_le_bytes().to_vec(),
-            Dialect::V1 => length.to_be_bytes().to_vec(),
-            Dialect::V2 => [*b"JSN1", length.to_be_bytes(), crc32fast::hash(text).to_be_bytes()].concat(),
-        }
-    }
-
-    fn send(&mut self, text: &[u8]) {
-        self.stream.write_all(&self.head(text)).unwrap();
-        self.stream.write_all(text).unwrap();
-    }
-
-    /// The next message; `None` at the end of the connection.
-    fn receive(&mut self) -> Option<Json> {
-        let mut head = vec![0; if self.dialect == Dialect::V2 { 12 } else { 4 }];
-        self.stream.read_exact(&mut head).ok()?;
-        let length = head[if self.dialect == Dialect::V2 { 4..8 } else { 0..4 }].try_into().unwrap();
-        let length = if self.dialect == Dialect::V2012 {
-            u32::from_le_bytes(length)
-        } else {
-            u32::from_be_bytes(length)
-        };
-        let mut text = vec![0; length as usize];
-        self.stream.read_exact(&mut text).ok()?;
-        assert_eq!(self.head(&text), head, "its own header is right");
-        Some(serde_json::from_slice(&text).unwrap())
-    }
-
-    fn ask(&mut self, question: &Json) -> Json {
-        self.send(question.to_string().as_bytes());
-        self.receive().expect("an answer")
-    }
-}
 
 fn node(dir: &tempfile::TempDir) -> Process {
     Launch::secondary("n", dir.path()).flags("--flush-interval 20ms").start()
@@ -98,7 +39,7 @@ fn latest(peer: &mut Peer, quantity: &str) -> Option<Json> {
 fn each_dialect_is_answered_in_its_own_and_its_readings_are_kept() {
     let dir = tempfile::tempdir().unwrap();
     let node = node(&dir);
-    for (number, dialect) in ALL.into_iter().enumerate() {
+    for (number, dialect) in Dialect::ALL.into_iter().enumerate() {
         let mut peer = Peer::to(&node.address, dialect);
         assert_eq!(peer.ask(&json!({"key": "PING"}))["key"], "PONG");
         let answer = peer.ask(&json!({"key": "LATSET", "id": "9"}));
@@ -126,7 +67,7 @@ fn what_is_wrong_is_told_where_the_framing_allows_it_and_others_are_served() {
     let dir = tempfile::tempdir().unwrap();
     let node = node(&dir);
     let mut normal = Peer::to(&node.address, Dialect::V1);
-    for dialect in ALL {
+    for dialect in Dialect::ALL {
         let mut peer = Peer::to(&node.address, dialect);
         for text in [&b"{"[..], b"\"\xff\"", b""] {
             peer.send(text);
@@ -171,7 +112,8 @@ fn what_is_wrong_is_told_where_the_framing_allows_it_and_others_are_served() {
 fn many_clients_are_served_at_once() {
     let dir = tempfile::tempdir().unwrap();
     let node = node(&dir);
-    let mut peers: Vec<Peer> = (0..300).map(|number| Peer::to(&node.address, ALL[number % 3])).collect();
+    let mut peers: Vec<Peer> =
+        (0..300).map(|number| Peer::to(&node.address, Dialect::ALL[number % 3])).collect();
     for _ in 0..2 {
         peers.iter_mut().for_each(|peer| peer.send(b"{\"key\":\"PING\"}"));
         assert!(peers.iter_mut().all(|peer| peer.receive().unwrap()["key"] == "PONG"));

@@ -9,6 +9,7 @@ mod backlog;
 mod ingest;
 mod kit;
 mod links;
+mod peers_jsocket;
 mod ping;
 mod player;
 mod ring_bare;
@@ -35,6 +36,7 @@ const BENCHES: &[(&str, fn())] = &[
     ("ring-load", ring_load::run),
     ("ring-heal", ring_heal::run),
     ("ring-idle", ring_idle::run),
+    ("peers-jsocket", peers_jsocket::run),
 ];
 
 fn main() {

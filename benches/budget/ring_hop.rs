@@ -58,7 +58,7 @@ pub(crate) fn run() {
             target: target.map_or_else(String::new, |target| format!("{target} times")),
             is_met: target.map(|target| hop <= target * bare),
             spread,
-            note: format!("{bytes} bytes, one way; the acknowledgement back is in ours, and in no other"),
+            note: format!("{bytes} bytes, one way"),
         }
         .print("ring");
     }
@@ -78,7 +78,7 @@ fn print_cpu(ours: &[f64], bare: &[f64]) {
         other: Some(("bare TCP, 32 processes, epoll", bare)),
         ratio: Some(ours / bare),
         spread,
-        note: "of both ends together; in ours with the acknowledgement".into(),
+        note: "of both ends together".into(),
         ..Row::default()
     }
     .print("ring");

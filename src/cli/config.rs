@@ -47,6 +47,12 @@ pub(super) struct FileConfig {
     pub(super) lab_hosts: Option<u32>,
     pub(super) lab_token: Option<bool>,
     pub(super) lab_hold: Option<String>,
+    pub(super) station: Option<String>,
+    pub(super) terminal: Option<String>,
+    pub(super) terminal_id: Option<String>,
+    pub(super) stream: Option<String>,
+    pub(super) stream_wait: Option<String>,
+    pub(super) files: Option<PathBuf>,
 }
 
 /// All of them, as the file has them.
@@ -84,6 +90,12 @@ pub(super) const KEYS: &[&str] = &[
     "lab_hosts",
     "lab_token",
     "lab_hold",
+    "station",
+    "terminal",
+    "terminal_id",
+    "stream",
+    "stream_wait",
+    "files",
 ];
 
 /// One text, or a list of texts: the same parted by blanks.

@@ -14,6 +14,7 @@ use super::{Usage, parse};
 use crate::io::{self, BusSettings, PlotSettings, Settings, Source};
 use crate::model::NodeName;
 
+mod autopilot;
 mod lab;
 mod listen;
 pub(super) mod other_role;
@@ -177,6 +178,9 @@ pub(super) struct RunArgs {
     plot_last: Option<String>,
 
     #[command(flatten)]
+    autopilot: autopilot::AutopilotArgs,
+
+    #[command(flatten)]
     lab: lab::LabArgs,
 }
 
@@ -218,12 +222,14 @@ pub(super) fn settle(args: RunArgs, file: FileConfig) -> Result<Settings> {
     let bus = bus(&args, &file)?;
     let host = args.host.or(file.host).unwrap_or(chips.is_empty());
     let own = own(&args, &file)?;
+    let autopilot_name = own.name.clone();
     Ok(Settings {
         role: role::role(&args, &file, &own)?,
         lab: lab::lab(&args.lab, &file)?,
         access: listen::access(&args, &file)?,
         name: own.name,
         listen: own.listen,
+        autopilot: autopilot::settings(args.autopilot, &file, &autopilot_name)?,
         data: args.data.or(file.data).unwrap_or_else(|| "pisink-data".into()),
         buses: assign(bus, chips, faults)?,
         host,

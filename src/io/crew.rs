@@ -4,6 +4,7 @@
 use anyhow::Result;
 use serde_json::Value as Json;
 
+use super::autopilot::Sampling;
 use super::plan::{Plan, RoleChange};
 use super::plotter::Plotter;
 use super::promise::Promise;
@@ -16,13 +17,15 @@ pub(crate) struct Crew {
     store: StoreHandle,
     samplers: Samplers,
     plotter: Option<Plotter>,
+    /// How it senses otherwise than planned, by a station's command.
+    sampling: Sampling,
 }
 
 impl Crew {
     /// Starts everybody whom the plan wants; the store's thread works already.
     pub(crate) fn start(plan: Plan, store: StoreHandle) -> Result<Self> {
         let samplers = Samplers::start(plan.settings(), &store)?;
-        let mut crew = Self { plan, store, samplers, plotter: None };
+        let mut crew = Self { plan, store, samplers, plotter: None, sampling: Sampling::default() };
         crew.draw_as_planned()?;
         Ok(crew)
     }
@@ -69,7 +72,7 @@ impl Crew {
     /// The config is wrong: then nothing has changed. Or a thread could not be started.
     pub(crate) fn reload(&mut self) -> Result<Option<RoleChange>> {
         let reread = self.plan.reread()?;
-        let sampling = self.samplers.change(&reread.settings)?;
+        let sampling = self.samplers.change(&self.sampling.applied(&reread.settings))?;
         match reread.changed.as_slice() {
             [] => log::info!("the config is read again: nothing in it has changed that applies at once"),
             changed => log::info!("the config is read again; changed: {}", changed.join("; ")),
@@ -82,6 +85,21 @@ impl Crew {
         self.samplers.apply(sampling)?;
         self.draw_as_planned()?;
         Ok(Some(role).filter(|change| self.plan.is_another(&change.role)))
+    }
+
+    /// How it senses otherwise than planned.
+    pub(crate) fn sampling(&self) -> &Sampling {
+        &self.sampling
+    }
+
+    /// Senses like this from now on; or as before, when that cannot be.
+    ///
+    /// # Errors
+    /// A chip is not known, or a thread could not be started.
+    pub(crate) fn sense(&mut self, sampling: Sampling) -> Result<()> {
+        let change = self.samplers.change(&sampling.applied(self.plan.settings()))?;
+        self.sampling = sampling;
+        self.samplers.apply(change)
     }
 
     /// Ends all threads but the store's; gives the plan back.

@@ -16,17 +16,19 @@ mod links;
 mod orders;
 mod outputs;
 mod pauses;
+mod stations;
 mod telling;
-mod unfinished;
 
 use super::clock;
 use super::crew::Crew;
+use super::files::Files;
 use super::link::Link;
 use super::notify::Notify;
 use super::ports::{PORTS_MAX, Port};
 use super::resolver::{Resolved, Resolver};
 use super::store_thread::{StoreHandle, StoreReply};
 use super::synced::Synced;
+use super::unfinished::{UNFINISHED_MAX, Unfinished};
 use crate::model::{Instant, Now, Readings};
 use crate::node::{Asker, Input, Node};
 use crate::proto::{Far, LinkId};
@@ -34,7 +36,6 @@ use crate::wire::Dialect;
 use orders::Pending;
 use pauses::Pauses;
 use telling::Telling;
-use unfinished::{UNFINISHED_MAX, Unfinished};
 
 pub(super) const WAKER: Token = Token(0);
 const SIGNALS: Token = Token(1);
@@ -73,6 +74,8 @@ pub(crate) struct Parts {
     pub(crate) resolved: Receiver<Resolved>,
     /// Who works beside the loop.
     pub(crate) crew: Crew,
+    /// The files that stations give and take.
+    pub(crate) files: Option<Files>,
     /// Whether SIGHUP asks to read the config again, and not for the end.
     pub(crate) hangup_reloads: bool,
     /// Who started this node, and wants to know how it is.
@@ -181,6 +184,8 @@ impl EventLoop {
             for link in std::mem::take(&mut self.unread) {
                 self.read(link, &mut scratch);
             }
+            // Others wait for what came of that; what is due here can wait for them.
+            self.flush();
         }
     }
 

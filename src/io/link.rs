@@ -19,6 +19,11 @@ const FLUSH_BYTES: usize = 64 << 10;
 /// keeps nothing, for there may be ten thousand.
 const OUTBOUND_KEEP_BYTES: usize = 8 << 10;
 
+/// A silent peer of ZeroMQ is asked by its kernel after this, so often, and then it is dead: after 25 s.
+const KEEP_ALIVE_IDLE: Duration = Duration::from_secs(10);
+const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(5);
+const KEEP_ALIVE_PROBES: u32 = 3;
+
 /// One connection.
 pub(crate) struct Link {
     stream: TcpStream,
@@ -95,6 +100,17 @@ impl Link {
         &mut self.stream
     }
 
+    /// Has the kernel look from time to time whether the other end is there: a peer of ZeroMQ that lost its power comes
+    /// back under its name, and that is taken as long as the former link stands.
+    pub(crate) fn keep_alive(&self) {
+        use rustix::net::sockopt;
+        // Where it cannot be had, who comes back waits longer.
+        let _ = sockopt::set_tcp_keepidle(&self.stream, KEEP_ALIVE_IDLE);
+        let _ = sockopt::set_tcp_keepintvl(&self.stream, KEEP_ALIVE_INTERVAL);
+        let _ = sockopt::set_tcp_keepcnt(&self.stream, KEEP_ALIVE_PROBES);
+        let _ = sockopt::set_socket_keepalive(&self.stream, true);
+    }
+
     /// Reads once.
     ///
     /// jsocket writes a message in two parts and sends the second when the first is acknowledged: a kernel that waits
@@ -138,6 +154,11 @@ impl Link {
     pub(crate) fn greet(&mut self) -> bool {
         self.framing.greeting(&mut self.outbound);
         self.waiting_bytes() > 0
+    }
+
+    /// Which framing it speaks, if that is told.
+    pub(crate) fn dialect(&self) -> Option<Dialect> {
+        self.framing.dialect()
     }
 
     /// Whether a message has begun and not ended.

@@ -3,10 +3,12 @@
 //! One thread runs the mio loop with the [`crate::node::Node`]; one writes the store; each bus has one; one resolves
 //! names; a running sink has one that draws. They talk through bounded channels, and nobody waits for the network.
 
+mod autopilot;
 mod clock;
 mod crew;
 mod desk;
 mod event_loop;
+mod files;
 mod interrupts;
 mod kept_role;
 mod link;
@@ -16,12 +18,15 @@ mod plotter;
 mod ports;
 mod promise;
 mod queue;
+mod request;
 mod resolver;
 mod roles;
 mod sampler;
+pub mod serve;
 mod settings;
 mod store_thread;
 mod synced;
+mod unfinished;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -32,13 +37,16 @@ use mio::{Poll, Waker};
 use signal_hook::consts::{SIGHUP, SIGUSR1};
 use signal_hook_mio::v1_0::Signals;
 
+pub use autopilot::AutopilotSettings;
 pub use clock::now;
 pub(crate) use clock::{boot_id, random_u64};
 pub use desk::reason;
+pub use files::{FILE_MAX_BYTES, PART_MAX_BYTES, digest_of as file_digest};
 pub use interrupts::Interrupts;
 pub(crate) use kept_role::read as kept_role;
 pub use plotter::{draw, write_aside};
 pub use ports::PORTS_MAX;
+pub use request::{Client, ClientError, Patience};
 pub use settings::{
     AccessSettings, Again, BusSettings, OtherRole, PlotSettings, PortSettings, RoleSettings, Settings,
     Source, StandbySettings,
@@ -47,8 +55,10 @@ pub use settings::{
 use crate::model::{JournalId, NodeName, Now};
 use crate::node::{Node, NodeConfig};
 use crate::store::{Check, OpenParams, OwnJournal, Store};
+use autopilot::Sampling;
 use crew::Crew;
 use event_loop::{Ending, EventLoop, Parts, WAKER};
+use files::Files;
 use notify::Notify;
 use plan::Plan;
 use resolver::Resolver;
@@ -104,6 +114,7 @@ fn session(mut plan: Plan, check: Check, hangup_reloads: bool) -> Result<(Ending
     log::info!("{name} ({role}) listens on {address}, keeps its data in {data}");
     log::info!("{}", ports::describe(&ports, &crew.plan().settings().access));
 
+    let files = open_files(&crew.plan().settings().autopilot)?;
     let mut event_loop = EventLoop::new(Parts {
         poll,
         ports,
@@ -116,6 +127,7 @@ fn session(mut plan: Plan, check: Check, hangup_reloads: bool) -> Result<(Ending
         resolved,
         notify: Notify::from_environment(crew.promises()),
         crew,
+        files,
         hangup_reloads,
     })?;
     let ending = event_loop.run();
@@ -126,6 +138,13 @@ fn session(mut plan: Plan, check: Check, hangup_reloads: bool) -> Result<(Ending
         plotter::draw_last(plan.data(), &drawing);
     }
     Ok((farewell(&name, ending?, saved)?, plan))
+}
+
+/// The folder of files, if stations may give and take any.
+fn open_files(settings: &AutopilotSettings) -> Result<Option<Files>> {
+    let open =
+        |dir: &std::path::PathBuf| Files::open(dir).with_context(|| format!("--files {}", dir.display()));
+    settings.files.as_ref().map(open).transpose()
 }
 
 /// The signals that the loop waits for.
@@ -187,7 +206,9 @@ fn node(settings: &Settings, store: &Store, synced: &mut Synced, now: Now) -> Re
             .collect(),
         role: roles::role(&settings.role, &RoleFacts::of(store)?),
     };
-    Ok(Node::new(config, now).with_lab(settings.lab.clone(), now))
+    let station = autopilot::station(settings, settings.access.allow, clock::random_u64());
+    let node = Node::new(config, now).with_station(station, Sampling::default().state(), now);
+    Ok(node.with_lab(settings.lab.clone(), now))
 }
 
 /// Ten thousand links need as many file descriptors; the soft limit is often 1,024.

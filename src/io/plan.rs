@@ -180,6 +180,11 @@ impl Plan {
         if now.lab != read.lab {
             cannot.push("what concerns the lab's programs stays until the node is started again".to_owned());
         }
+        if now.autopilot != read.autopilot {
+            cannot.push(
+                "the part in Autopilot's network stays as it is until the node is started again".to_owned(),
+            );
+        }
         let role = match &self.order {
             None => configured.without_token(),
             Some(order) => (source.role)(order)?,
@@ -198,6 +203,7 @@ impl Plan {
             data: now.data.clone(),
             role: now.role.clone(),
             lab: now.lab.clone(),
+            autopilot: now.autopilot.clone(),
             ..read
         };
         let mut changed = differences(now, &settings);

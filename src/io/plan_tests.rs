@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use super::*;
+use crate::io::AutopilotSettings;
 use crate::io::settings::{AccessSettings, Again};
 use crate::model::NodeName;
 use crate::proto::PollOrder;
@@ -30,6 +31,7 @@ fn settings(data: &Path) -> Settings {
         keep_for: None,
         keep_bytes: 4_000_000_000,
         plots: None,
+        autopilot: AutopilotSettings::default(),
     }
 }
 

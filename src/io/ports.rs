@@ -18,7 +18,7 @@ const BACKLOG: i32 = 4_096;
 /// A port that is listened on.
 pub(crate) struct Port {
     pub(crate) listener: TcpListener,
-    address: SocketAddr,
+    pub(crate) address: SocketAddr,
     /// What anybody may speak there.
     open: Framings,
 }

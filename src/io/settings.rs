@@ -8,6 +8,7 @@ use pisink_sensors::bus::BusSpec;
 use pisink_sensors::catalogue::ChipSpec;
 use pisink_sensors::sim::PlannedFault;
 
+use super::autopilot::AutopilotSettings;
 use crate::model::{Commands, Framings, NodeName, RoleName, RoleRequest};
 use crate::proto::{LabConfig, PollOrder};
 
@@ -40,6 +41,8 @@ pub struct Settings {
     pub keep_bytes: u64,
     /// Where and when a running sink draws.
     pub plots: Option<PlotSettings>,
+    /// Its part in Autopilot's network.
+    pub autopilot: AutopilotSettings,
 }
 
 /// What is open to whom.

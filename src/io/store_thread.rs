@@ -11,6 +11,7 @@ use std::time::Duration;
 mod handle;
 mod latest;
 mod marks;
+mod rounds;
 mod settle;
 
 use serde_json::Value as Json;
@@ -22,6 +23,7 @@ use crate::model::{ClockLink, ClockMark, Instant, JournalId, NodeName, Pack, Rea
 use crate::node::Asker;
 use crate::store::{Committed, Cursor, Retention, Store, StoreError};
 pub(crate) use handle::StoreHandle;
+use rounds::Rounds;
 pub(crate) use settle::RoleFacts;
 
 /// A group is committed at the latest when it has so many readings, whatever the flush interval: about 1 MiB, which an
@@ -123,6 +125,7 @@ pub(crate) fn start(
         waiting: VecDeque::new(),
         waiting_readings: 0,
         marks: VecDeque::new(),
+        rounds: Rounds::default(),
         applied: 0,
         takes: BTreeSet::new(),
         group_readings: 0,
@@ -151,6 +154,7 @@ struct Worker {
     waiting_readings: usize,
     /// What the wall clock showed, and is not durable yet.
     marks: VecDeque<ClockMark>,
+    rounds: Rounds,
     /// How many of `waiting` are in the open group.
     applied: usize,
     /// Journals of others with readings in the open group.
@@ -182,6 +186,7 @@ impl Worker {
                 Ok(command) => self.carry_out(command),
                 Err(RecvTimeoutError::Timeout) => {}
             }
+            self.is_dirty |= self.rounds.due().is_some_and(|due| now >= due);
             if self.is_dirty && (now >= self.next_commit_at || self.group_readings >= GROUP_MAX_READINGS) {
                 self.commit(now);
             }
@@ -195,7 +200,7 @@ impl Worker {
                 return self.unsaved();
             }
         }
-        if self.is_dirty || !self.marks.is_empty() {
+        if self.has_more() {
             self.commit(clock::now().mono);
         }
         let unsaved = self.unsaved();
@@ -203,6 +208,11 @@ impl Worker {
             log::error!("store: {error}");
         }
         unsaved
+    }
+
+    /// Whether there is anything that is not on disk.
+    fn has_more(&self) -> bool {
+        self.is_dirty || !self.marks.is_empty() || !self.rounds.is_empty()
     }
 
     /// Own readings that are not on disk, and now never will be.
@@ -217,7 +227,8 @@ impl Worker {
     fn patience(&self) -> Option<Duration> {
         let now = clock::now().mono;
         let commit = self.is_dirty.then_some(self.next_commit_at);
-        let due = commit.unwrap_or(self.next_retention_at).min(self.next_retention_at);
+        let due =
+            [commit, self.rounds.due()].into_iter().flatten().fold(self.next_retention_at, Instant::min);
         self.handle.promise().back_by(due.max(now));
         Some(due.saturating_since(now))
     }
@@ -236,7 +247,7 @@ impl Worker {
                 self.reply(StoreReply::Piece { asker, piece: piece.map_err(|error| error.to_string()) });
             }
             StoreCommand::ReadLatest { asker, id } => self.tell_latest(asker, id),
-            StoreCommand::AddRound(round) => self.note(|store| store.add_round(&round)),
+            StoreCommand::AddRound(round) => self.add_round(clock::now().mono, round),
             StoreCommand::NoteConsumer(name, seq) => {
                 let now = clock::now().wall;
                 self.note(|store| store.note_consumer(name.as_str(), seq, now));
@@ -328,6 +339,7 @@ impl Worker {
         }
         if self.trouble.is_none() {
             self.apply_marks();
+            self.apply_rounds();
         }
         if self.trouble.is_some() {
             return;
@@ -394,7 +406,7 @@ impl Worker {
 
     fn retain(&mut self, now: Instant) {
         self.next_retention_at = now + RETENTION_EVERY;
-        if self.is_dirty || !self.marks.is_empty() {
+        if self.has_more() {
             self.commit(now);
         }
         match self.store.retain(&self.settings.retention, clock::now().wall) {

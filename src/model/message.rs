@@ -4,7 +4,7 @@ use serde_json::Value as Json;
 
 use super::{
     BootId, Claim, ClaimAnswer, ClockMark, ClockSample, JournalId, LabText, NodeName, Pack, RingState,
-    RoleAnswer, RoleOrder, Seq, SinkPlace, Token, TokenAck, WallTime,
+    RoleAnswer, RoleOrder, Routed, Seq, SinkPlace, Token, TokenAck, WallTime, ZreMessage,
 };
 
 /// One envelope on a link.
@@ -69,6 +69,17 @@ pub enum Body {
         /// The key as sent.
         key: String,
     },
+    /// Who a peer of ZeroMQ says that it is: the first on such a link.
+    Introduced {
+        /// `DEALER`, `ROUTER`, ...
+        socket_type: String,
+        /// Its identity; empty when it has none.
+        identity: Vec<u8>,
+    },
+    /// A message between peers of ZRE.
+    Zre(ZreMessage),
+    /// A message of Autopilot's stations.
+    Station(Routed),
     /// Any JSON value that is no envelope: what `\r`-JSON scripts send.
     Foreign(Json),
     /// A text packet of the lab. It has no envelope.

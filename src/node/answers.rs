@@ -7,6 +7,11 @@ use super::{ID_MAX_CHARS, Node, head};
 use crate::model::Body;
 
 impl Node {
+    /// Somebody wants the newest reading of each channel.
+    pub(super) fn ask_latest(&mut self, asker: Asker, id: String) {
+        self.outputs.push_back(Output::ReadLatest { asker, id });
+    }
+
     /// Tells the newest reading of each channel, or why that cannot be told.
     pub(super) fn tell_latest(&mut self, asker: Asker, id: String, latest: Result<Json, String>) {
         let Asker::Link(link) = asker else { return };

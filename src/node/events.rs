@@ -7,12 +7,15 @@ use std::time::Duration;
 use core::net::IpAddr;
 use serde_json::Value as Json;
 
-use super::{TEXT_MAX_CHARS, head};
+use super::{StationAnswer, TEXT_MAX_CHARS, head};
 use crate::model::{
     BootId, ClockLink, ClockMark, JournalId, Message, NodeName, Pack, Readings, RoleAnswer, RoleOrder,
     RoundRecord, Seq,
 };
-use crate::proto::{Far, LabReport, LinkId, PollOrder, PrimaryReport, RingPart, RingReport, StandbyReport};
+use crate::proto::{
+    Far, LabReport, LinkId, PollOrder, PrimaryReport, RingPart, RingReport, StandbyReport, StationAsker,
+    StationOrder, StationReport,
+};
 use crate::wire::{Dialect, WireError};
 
 /// What a node is at its start: what the store knows, and its role.
@@ -101,6 +104,8 @@ pub enum Asker {
     Link(LinkId),
     /// The ring, for its token.
     Ring,
+    /// The station of Autopilot's network.
+    Station,
     /// One of the lab's programs on this link, or their token: for what was measured last.
     Lab(Option<LinkId>),
 }
@@ -111,7 +116,7 @@ impl Asker {
         match self {
             Asker::Link(link) => Some(link),
             Asker::Lab(link) => link,
-            Asker::Ring => None,
+            Asker::Ring | Asker::Station => None,
         }
     }
 }
@@ -190,6 +195,13 @@ pub enum Input {
     },
     /// From now on the node has this role, made of what the store held when it was last asked. Nothing is answered.
     Become(Box<Role>),
+    /// What came of an [`Output::StationOrder`].
+    StationAnswered {
+        /// Who asked.
+        asker: StationAsker,
+        /// What came of it, or why nothing did.
+        answer: Result<StationAnswer, String>,
+    },
     /// What came of an [`Output::ChangeRole`]: the role that the node has now, or why it could not change.
     OrderAnswered {
         /// The link on which it was asked.
@@ -268,6 +280,8 @@ pub enum Output {
         /// What is wanted.
         order: RoleOrder,
     },
+    /// A station wants something of this node; answer with [`Input::StationAnswered`].
+    StationOrder(StationAsker, StationOrder),
     /// Tell people.
     Report(Report),
 }
@@ -283,6 +297,8 @@ pub enum Report {
     Ring(RingReport),
     /// From the lab's programs.
     Lab(LabReport),
+    /// From Autopilot's network.
+    Station(StationReport),
     /// A token brought readings that are not what stands on them: they are asked for again.
     Piece {
         /// Whose readings.
@@ -325,6 +341,7 @@ impl Report {
             Report::Standby(report) => report.is_warning(),
             Report::Ring(report) => report.is_warning(),
             Report::Lab(report) => report.is_warning(),
+            Report::Station(report) => report.is_warning(),
             Report::Foreign { .. } => false,
             Report::Piece { .. } | Report::Offence { .. } | Report::Complaint { .. } => true,
         }
@@ -338,6 +355,7 @@ impl fmt::Display for Report {
             Report::Standby(report) => report.fmt(f),
             Report::Ring(report) => report.fmt(f),
             Report::Lab(report) => report.fmt(f),
+            Report::Station(report) => report.fmt(f),
             Report::Piece { journal, why } => {
                 write!(f, "the token brought readings of journal {journal} that are refused: {why}")
             }

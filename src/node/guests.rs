@@ -8,7 +8,7 @@ use std::sync::Arc;
 use core::net::IpAddr;
 use serde_json::{Value as Json, json};
 
-use crate::model::{Channel, NodeName, Now, Pack};
+use crate::model::{Channel, NodeName, Now, Pack, Value};
 use crate::proto::LinkId;
 use crate::proto::foreign::{self, ForeignValue};
 
@@ -20,6 +20,8 @@ const OFFENCES_MAX: u32 = 16;
 const TOLD_MAX: u64 = 20;
 /// Most different names that links may give themselves, together; beyond it they go by their address.
 const NAMES_MAX: usize = 1_000;
+/// Longest name that a peer's own is cut to, in bytes.
+const NAME_MAX_BYTES: usize = 63;
 /// Most different channels that guests may fill, together; readings of others are passed over and counted.
 const CHANNELS_MAX: usize = if cfg!(test) { 100 } else { 4_096 };
 
@@ -123,36 +125,78 @@ impl Guests {
             Some(name) => name,
             None => self.name(link)?,
         };
-        let readings = self.take(&from, CHIP, foreign::values(json), now, pack);
+        let readings = self.take_named((&from, CHIP), foreign::values(json).into_iter(), now, pack);
         Some(Said { from, readings, is_to_be_told })
     }
 
-    /// Takes the values of one message of this guest into `pack`, stamped now; how many there was room for.
-    pub(super) fn take(
+    /// Takes the values of one message into `pack`, stamped now, under a name that is known to be one; how many there
+    /// was room for.
+    pub(super) fn take_named(
         &mut self,
-        from: &NodeName,
-        chip: &str,
-        values: Vec<ForeignValue>,
+        guest: (&NodeName, &str),
+        values: impl Iterator<Item = ForeignValue>,
         now: Now,
         pack: &mut Pack,
     ) -> usize {
         self.messages += 1;
         let mut readings = 0;
         for ForeignValue { quantity, unit, value } in values {
-            let channel = channel(pack, (from, chip), quantity, unit);
-            let is_known = pack.channels.contains(&channel) || self.channels.contains(&channel);
-            if !is_known && self.channels.len() >= CHANNELS_MAX {
-                self.passed_over += 1;
-                continue;
-            }
-            if !is_known {
-                self.channels.insert(Arc::clone(&channel));
-            }
-            pack.push(&channel, now.wall, now.mono, value);
-            readings += 1;
+            readings += self.push(pack, guest, (quantity, unit), (now, value));
         }
-        self.readings += readings as u64;
         readings
+    }
+
+    /// Takes values that a peer's own protocol has read, stamped now, into `pack`: under the name that it gives itself,
+    /// with the characters that no name has replaced.
+    pub(super) fn take(
+        &mut self,
+        (link, name, chip): (LinkId, &str, &str),
+        values: impl Iterator<Item = ForeignValue>,
+        now: Now,
+        pack: &mut Pack,
+    ) -> Option<Said> {
+        let guest = self.links.get_mut(&link)?;
+        guest.messages += 1;
+        let (messages, remote) = (guest.messages, guest.remote);
+        let from = legal_name(name).filter(|name| {
+            self.names.contains(name) || (self.names.len() < NAMES_MAX && self.names.insert(name.clone()))
+        });
+        let from = from.unwrap_or_else(|| address_name(remote, 1));
+        let readings = self.take_named((&from, chip), values, now, pack);
+        Some(Said { from, readings, is_to_be_told: messages <= TOLD_MAX })
+    }
+
+    /// Adds one reading, unless there are too many channels; how many were added.
+    fn push(
+        &mut self,
+        pack: &mut Pack,
+        (from, chip): (&NodeName, &str),
+        (quantity, unit): (String, &str),
+        (now, value): (Now, Value),
+    ) -> usize {
+        let channel = channel(pack, (from, chip), quantity, unit);
+        let is_known = pack.channels.iter().any(|known| Arc::ptr_eq(known, &channel))
+            || self.channels.contains(&channel);
+        if !is_known && self.channels.len() >= CHANNELS_MAX {
+            self.passed_over += 1;
+            return 0;
+        }
+        if !is_known {
+            self.channels.insert(Arc::clone(&channel));
+        }
+        pack.push(&channel, now.wall, now.mono, value);
+        self.readings += 1;
+        1
+    }
+
+    /// Counts readings that were more than one message may have.
+    pub(super) fn pass_over(&mut self, count: usize) {
+        self.passed_over += count as u64;
+    }
+
+    /// Counts what somebody should not have done.
+    pub(super) fn count_offence(&mut self) {
+        self.offences += 1;
     }
 
     #[cfg(test)]
@@ -178,6 +222,16 @@ fn channel(pack: &Pack, (from, chip): (&NodeName, &str), quantity: String, unit:
     pack.channels.iter().find(is_it).map(Arc::clone).unwrap_or_else(|| {
         let (chip, unit) = (chip.to_owned(), unit.to_owned());
         Arc::new(Channel { node: from.clone(), chip, quantity, unit })
+    })
+}
+
+/// A peer's own name as one that nodes may have.
+fn legal_name(name: &str) -> Option<NodeName> {
+    NodeName::new(name).ok().or_else(|| {
+        let legal = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '.' | '-') { c } else { '_' };
+        let text: String =
+            name.trim_start_matches(|c: char| !c.is_alphanumeric()).chars().map(legal).collect();
+        NodeName::new(text.trim_start_matches('_').get(..NAME_MAX_BYTES).unwrap_or(&text)).ok()
     })
 }
 

@@ -73,9 +73,9 @@ impl Node {
                 None => return,
             },
         };
-        let values = pairs.iter().map(|pair| foreign::named(&pair.key, pair.value())).collect();
+        let values = pairs.iter().map(|pair| foreign::named(&pair.key, pair.value()));
         let mut pack = self.open_pack();
-        self.guests.take(&from, CHIP, values, now, &mut pack);
+        self.guests.take_named((&from, CHIP), values, now, &mut pack);
         if !pack.is_empty() {
             self.outputs.push_back(Output::Append(pack));
         }

@@ -420,7 +420,8 @@ impl World {
             | Output::Report(_)
             | Output::ChangeRole { .. }
             | Output::ReadLatest { .. }
-            | Output::Read { asker: Asker::Ring | Asker::Lab(_), .. } => return,
+            | Output::StationOrder(..)
+            | Output::Read { asker: Asker::Ring | Asker::Lab(_) | Asker::Station, .. } => return,
         }
         self.commit_soon(at);
     }

@@ -50,16 +50,21 @@ pub fn values(json: &Json) -> Vec<ForeignValue> {
                 if found.len() == FOREIGN_READINGS_MAX {
                     break;
                 }
-                match value {
-                    Json::Number(number) => found.extend(number.as_f64().map(|v| named(key, Ok(v)))),
-                    Json::String(text) => found.extend(pair(key, text)),
-                    _ => {}
-                }
+                found.extend(field(key, value));
             }
         }
         _ => {}
     }
     found
+}
+
+/// The reading that a field is, if it is one: a number, or a text that is a number or `ERR`.
+pub(super) fn field(key: &str, value: &Json) -> Option<ForeignValue> {
+    match value {
+        Json::Number(number) => number.as_f64().map(|v| named(key, Ok(v))),
+        Json::String(text) => pair(key, text),
+        _ => None,
+    }
 }
 
 /// The name that a foreign message gives itself, if any.

@@ -25,6 +25,7 @@ mod primary;
 mod ring;
 mod secondary;
 mod standby;
+mod station;
 mod zre;
 
 pub use backoff::Backoff;
@@ -34,6 +35,10 @@ pub use primary::{PollOrder, Primary, PrimaryConfig, PrimaryOutput, PrimaryRepor
 pub use ring::{Ring, RingConfig, RingOutput, RingPart, RingReport};
 pub use secondary::{Secondary, SecondaryOutput};
 pub use standby::{Standby, StandbyConfig, StandbyOutput, StandbyReport};
+pub use station::{
+    AboveConfig, STATION_KEYS, Station, StationAsker, StationConfig, StationOrder, StationOutput,
+    StationReport, StreamConfig,
+};
 pub use zre::{
     EVASIVE_AFTER, EXPIRED_AFTER, VERSION_HEADER, ZRE_PEERS_MAX, Zre, ZreConfig, ZreEvent, ZreOutput,
     ZreParting, ZrePeer, ZreWrap,

@@ -36,7 +36,7 @@ use links::Links;
 use relay::Relays;
 pub use report::RingReport;
 use sink::Collector;
-use turn::HOLD_LEAST;
+use turn::{HOLD_LEAST, Owed};
 
 /// A token is not missed before this time.
 const LOST_LEAST: Duration = Duration::from_secs(1);
@@ -93,6 +93,8 @@ pub struct Ring {
     /// When the token last left here.
     rotation_began_at: Option<Instant>,
     hops: Hops,
+    /// The acknowledgement of the last token, where it is not sent yet.
+    owed: Option<Owed>,
     relays: Relays,
     gap: Gap,
     cargo: Cargo,
@@ -135,6 +137,7 @@ impl Ring {
             visited_at: None,
             rotation_began_at: None,
             hops: Hops::default(),
+            owed: None,
             relays: Relays::default(),
             cargo: Cargo::new(last),
             collector,
@@ -168,6 +171,7 @@ impl Ring {
     /// A link is gone; whether it was one that this machine had asked for.
     pub fn link_down(&mut self, now: Now, link: LinkId, why: &str) -> bool {
         self.relays.forget_asker(link);
+        self.owed.take_if(|owed| owed.is_on(link));
         let Some(ix) = self.links.down(link) else { return false };
         self.watch_ended(now.mono, ix);
         self.unreachable(now, ix, why);
@@ -239,6 +243,7 @@ impl Ring {
         };
         let others = [
             (self.links.next_deadline(), "a link"),
+            (self.owed.as_ref().map(|owed| owed.due), "a token is acknowledged"),
             (self.relays.next_deadline(), "a token that is passed on"),
             (self.gap_deadline(), "a look for the absent"),
             (self.cargo.deadline(), "the own journal is read again"),
@@ -250,6 +255,7 @@ impl Ring {
 
     /// Does what is due.
     pub fn handle_timeout(&mut self, now: Now) {
+        self.acknowledge(Some(now.mono));
         for ix in self.links.expire(now.mono) {
             self.unreachable(now, ix, "no answer to the connection");
         }

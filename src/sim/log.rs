@@ -27,6 +27,9 @@ pub(super) fn key(body: &Body) -> &'static str {
         Body::RoleAnswer(_) => "ROLE_ANSWER",
         Body::Error { .. } => "ERROR",
         Body::Unknown { .. } => "UNKNOWN",
+        Body::Introduced { .. } => "INTRODUCED",
+        Body::Zre(message) => message.body.name(),
+        Body::Station(_) => "STATION",
         Body::Foreign(_) => "FOREIGN",
         Body::Lab(_) => "LAB",
     }

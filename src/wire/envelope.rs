@@ -328,9 +328,11 @@ pub(super) fn encode_readings_value(readings: &Readings, out: &mut Vec<u8>) {
     out.push(b'}');
 }
 
+/// `name` stands for itself in JSON.
 fn field(out: &mut Vec<u8>, name: &str, text: &str) {
-    append_json(out, name);
-    out.push(b':');
+    out.push(b'"');
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b"\":");
     append_json(out, text);
     out.push(b',');
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::jsocket::{self, JsocketDecoder};
 use super::ring::Known;
 use super::told::{Told, told};
+use super::zmtp_link::ZmtpLink;
 use super::{LAB_PAUSE, LabDecoder, LineDecoder, WireError, encode_lab, envelope, excerpt, json};
 use crate::model::{Access, Body, Command, FramingName, Framings, Message, RoleOrder, WallTime};
 
@@ -91,8 +92,8 @@ pub struct Framing {
 
 #[derive(Debug)]
 enum State {
-    /// What came first, and does not tell yet.
-    Unknown(Vec<u8>),
+    /// What came first, and does not tell yet; and what this end calls itself where a framing has names for its ends.
+    Unknown(Vec<u8>, Vec<u8>),
     /// It is told, and `then` reads what had come until then before anything else.
     Told {
         first: Vec<u8>,
@@ -101,6 +102,7 @@ enum State {
     },
     Line(LineDecoder),
     Jsocket(JsocketDialect, JsocketDecoder),
+    Zmtp(Box<ZmtpLink>),
     Lab(LabDecoder),
     /// Nothing more is taken.
     Refused(Dialect),
@@ -109,7 +111,11 @@ enum State {
 impl Framing {
     /// For an accepted link: its first bytes tell.
     pub fn unknown(access: Access) -> Self {
-        Self { state: State::Unknown(Vec::new()), access: Some(access), contents: Contents::Envelopes }
+        Self {
+            state: State::Unknown(Vec::new(), Vec::new()),
+            access: Some(access),
+            contents: Contents::Envelopes,
+        }
     }
 
     /// The same for a server that gives messages a meaning of its own: any JSON comes as [`Body::Foreign`].
@@ -119,14 +125,31 @@ impl Framing {
 
     /// For a link that this side opens.
     pub fn speaking(dialect: Dialect) -> Self {
-        let contents = Contents::Envelopes;
-        Self { state: State::speaking(dialect, contents), access: None, contents }
+        Self::opened(dialect, Contents::Envelopes, Vec::new())
     }
 
     /// The same for a client that takes any JSON for an answer: it comes as [`Body::Foreign`].
     pub fn speaking_plain(dialect: Dialect) -> Self {
-        let contents = Contents::Plain;
-        Self { state: State::speaking(dialect, contents), access: None, contents }
+        Self::opened(dialect, Contents::Plain, Vec::new())
+    }
+
+    fn opened(dialect: Dialect, contents: Contents, identity: Vec<u8>) -> Self {
+        let state = State::speaking(dialect, contents, ("DEALER", identity), Framings::ALL);
+        Self { state, access: None, contents }
+    }
+
+    /// The same with a name for this end. To be given before anything is said or read.
+    #[must_use]
+    pub fn named(self, identity: Vec<u8>) -> Self {
+        match (self.state, self.access) {
+            (State::Unknown(first, _), access) => {
+                Self { state: State::Unknown(first, identity), access, ..self }
+            }
+            (state, None) if state.dialect() == Some(Dialect::Zmtp) => {
+                Self::opened(Dialect::Zmtp, self.contents, identity)
+            }
+            (state, access) => Self { state, access, ..self },
+        }
     }
 
     /// Takes up to one message from the front of `input` and moves `input` past it.
@@ -151,16 +174,18 @@ impl Framing {
     }
 
     fn next_of_others(&mut self, input: &mut &[u8]) -> Option<Result<Message, WireError>> {
-        if let State::Unknown(first) = &mut self.state {
+        if let State::Unknown(first, identity) = &mut self.state {
             let dialect = tell(first, input)?;
-            let first = std::mem::take(first);
+            let (first, identity) = (std::mem::take(first), std::mem::take(identity));
             if let Some(access) = self.access
                 && !dialect.is_open(access.open)
             {
                 self.state = State::Refused(dialect);
                 return Some(Err(WireError::NotOpen { framing: dialect.as_str() }));
             }
-            let then = State::speaking(dialect, self.contents);
+            let open = self.access.map_or(Framings::ALL, |access| access.open);
+            let end = ("ROUTER", identity);
+            let then = State::speaking(dialect, self.contents, end, open);
             if let State::Refused(_) = then {
                 self.state = then;
                 return Some(Err(WireError::NotSpoken { framing: dialect.as_str() }));
@@ -177,7 +202,7 @@ impl Framing {
             if message.is_some() {
                 return message;
             }
-            self.state = std::mem::replace(&mut **then, State::Unknown(Vec::new()));
+            self.state = std::mem::replace(&mut **then, State::Unknown(Vec::new(), Vec::new()));
         }
         self.state.next(input)
     }
@@ -194,6 +219,9 @@ impl Framing {
 
     /// Appends a message in the link's framing; in line JSON where that is not told yet. `sent` is its time stamp.
     pub fn encode(&mut self, message: &Message, sent: WallTime, out: &mut Vec<u8>) {
+        if let Some(link) = self.state.zmtp() {
+            return link.encode(message, sent, out);
+        }
         match self.dialect() {
             Some(Dialect::Jsocket(dialect)) => jsocket::encode(dialect, message, sent, out),
             Some(Dialect::Lab) => {
@@ -208,14 +236,9 @@ impl Framing {
 
     /// Appends what the framing itself has to say now, unasked or in answer to the framing of the other end. To be
     /// called when the link stands, and after what was received is taken.
-    pub fn greeting(&mut self, _out: &mut Vec<u8>) {
-        match &mut self.state {
-            State::Line(_)
-            | State::Jsocket(..)
-            | State::Lab(_)
-            | State::Unknown(_)
-            | State::Refused(_)
-            | State::Told { .. } => {}
+    pub fn greeting(&mut self, out: &mut Vec<u8>) {
+        if let Some(link) = self.state.zmtp() {
+            link.greeting(out);
         }
     }
 
@@ -224,9 +247,10 @@ impl Framing {
         match &self.state {
             State::Line(decoder) => decoder.is_partial(),
             State::Jsocket(_, decoder) => decoder.is_partial(),
+            State::Zmtp(link) => link.is_partial(),
             State::Lab(decoder) => decoder.is_partial(),
             // White space alone is nobody's message.
-            State::Unknown(first) => !first.iter().all(u8::is_ascii_whitespace),
+            State::Unknown(first, _) => !first.iter().all(u8::is_ascii_whitespace),
             State::Told { .. } => true,
             State::Refused(_) => false,
         }
@@ -254,8 +278,9 @@ impl Framing {
         match &self.state {
             State::Line(decoder) => decoder.held_bytes(),
             State::Jsocket(_, decoder) => decoder.held_bytes(),
+            State::Zmtp(link) => link.held_bytes(),
             State::Lab(decoder) => decoder.held_bytes(),
-            State::Unknown(first) => first.capacity(),
+            State::Unknown(first, identity) => first.capacity() + identity.capacity(),
             State::Told { first, .. } => first.capacity(),
             State::Refused(_) => 0,
         }
@@ -268,12 +293,13 @@ impl Framing {
 }
 
 impl State {
-    fn speaking(dialect: Dialect, contents: Contents) -> Self {
+    /// `end` is what this end is and is called, where the framing has a word for it.
+    fn speaking(dialect: Dialect, contents: Contents, end: (&'static str, Vec<u8>), open: Framings) -> Self {
         match dialect {
             Dialect::Line => State::Line(LineDecoder::of(contents)),
             Dialect::Jsocket(jsocket) => State::Jsocket(jsocket, JsocketDecoder::new(jsocket, contents)),
+            Dialect::Zmtp => State::Zmtp(Box::new(ZmtpLink::new(end, contents, open))),
             Dialect::Lab => State::Lab(LabDecoder::default()),
-            Dialect::Zmtp => State::Refused(dialect),
         }
     }
 
@@ -281,20 +307,30 @@ impl State {
         match self {
             State::Line(decoder) => decoder.next(input),
             State::Jsocket(_, decoder) => decoder.next(input),
+            State::Zmtp(link) => link.next(input),
             State::Lab(decoder) => decoder.next(input),
-            State::Unknown(_) | State::Told { .. } | State::Refused(_) => {
+            State::Unknown(..) | State::Told { .. } | State::Refused(_) => {
                 *input = &[];
                 None
             }
         }
     }
 
+    fn zmtp(&mut self) -> Option<&mut ZmtpLink> {
+        match self {
+            State::Zmtp(link) => Some(link),
+            State::Told { then, .. } => then.zmtp(),
+            _ => None,
+        }
+    }
+
     fn dialect(&self) -> Option<Dialect> {
         match self {
-            State::Unknown(_) => None,
+            State::Unknown(..) => None,
             State::Told { then, .. } => then.dialect(),
             State::Line(_) => Some(Dialect::Line),
             State::Jsocket(dialect, _) => Some(Dialect::Jsocket(*dialect)),
+            State::Zmtp(_) => Some(Dialect::Zmtp),
             State::Lab(_) => Some(Dialect::Lab),
             State::Refused(dialect) => Some(*dialect),
         }

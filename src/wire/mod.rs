@@ -17,6 +17,7 @@ mod senml;
 mod station;
 mod told;
 pub mod zmtp;
+mod zmtp_link;
 pub mod zre;
 
 pub use envelope::{KNOWN_KEYS, encode};

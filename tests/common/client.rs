@@ -21,6 +21,11 @@ impl Client {
         Self::over(TcpStream::connect(address).unwrap_or_else(|error| panic!("{address}: {error}")))
     }
 
+    /// `None` where nobody takes the connection.
+    pub(crate) fn try_to(address: &str) -> Option<Self> {
+        TcpStream::connect(address).ok().map(Self::over)
+    }
+
     pub(crate) fn over(stream: TcpStream) -> Self {
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_write_timeout(Some(PATIENCE)).unwrap();

@@ -10,6 +10,7 @@
 mod client;
 mod command;
 mod fake;
+mod jsocket;
 mod lan;
 mod process;
 mod proxy;
@@ -21,6 +22,7 @@ mod terminal;
 pub(crate) use client::Client;
 pub(crate) use command::{Finished, command, pisink, pisink_by};
 pub(crate) use fake::{FakeSecondary, fake_value};
+pub(crate) use jsocket::{JsocketDialect, JsocketPeer};
 pub(crate) use lan::Lan;
 pub(crate) use process::{Launch, Process, peer};
 pub(crate) use proxy::Proxy;

@@ -19,7 +19,7 @@ use tempfile::TempDir;
 use super::finding::{Finding, Severity};
 use super::host::{Host, User};
 use super::scene::{Config, Scene};
-use crate::io::{AccessSettings, BusSettings, RoleSettings, Settings};
+use crate::io::{AccessSettings, AutopilotSettings, BusSettings, RoleSettings, Settings};
 use crate::model::{NodeName, WallTime};
 
 /// 2026-06-01T12:00:00Z.
@@ -105,6 +105,7 @@ impl Machine {
             keep_for: None,
             keep_bytes: 4_000_000_000,
             plots: None,
+            autopilot: AutopilotSettings::default(),
         };
         let mut scene = Scene::new(self.host(), Config::None, settings, BusSpec::Pi(1));
         scene.wall = NOON;

@@ -32,6 +32,10 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("lab_answer_port", "1024"),
     ("lab_next", "\"192.168.1.3:1024\""),
     ("lab_token", "true"),
+    ("station", "\"pilot1\""),
+    ("terminal", "\"terminal:5560\""),
+    ("stream", "\"CONTINUOUS\""),
+    ("files", "\"files\""),
 ];
 
 /// One line in the list of chips.

@@ -78,7 +78,12 @@ impl EventLoop {
             }
             return;
         }
-        if let Some(link) = self.add_link(stream, remote, None, Framing::unknown(access)) {
+        if let Some(link) = self.add_link(
+            stream,
+            remote,
+            None,
+            Framing::unknown(access).named(self.parts.node.zmtp_identity()),
+        ) {
             log::debug!("{remote}: connected");
             self.tell(Input::LinkUp { link, far: None, remote: remote.ip() });
         }
@@ -217,7 +222,12 @@ impl EventLoop {
         while link.is_open()
             && let Some(message) = link.next_message(&mut input)
         {
-            let is_script = matches!(&message, Ok(message) if matches!(message.body, Body::Foreign(_)));
+            let is_script = matches!(&message, Ok(message) if is_of_script(&message.body));
+            if let Ok(message) = &message
+                && matches!(message.body, Body::Introduced { .. })
+            {
+                link.keep_alive();
+            }
             link.is_script |= is_script;
             self.parts.node.handle_input(now, message_input(id, message));
             undrained += 1;
@@ -257,6 +267,9 @@ impl EventLoop {
     /// Sends what waits on every link that has something new, and closes those that have come to their end. What this
     /// node asks of its peers goes before what it answers: a token goes on before the one that came is acknowledged.
     pub(super) fn flush(&mut self) {
+        if self.unsent.is_empty() {
+            return;
+        }
         let is_to_peer = |id: &LinkId| self.links.get(id).is_some_and(|link| link.far.is_some());
         let (first, then): (Vec<_>, Vec<_>) =
             std::mem::take(&mut self.unsent).into_iter().partition(is_to_peer);
@@ -344,4 +357,9 @@ fn message_input(link: LinkId, message: Result<Message, WireError>) -> Input {
         Ok(message) => Input::Message { link, message },
         Err(error) => Input::Offence { link, error },
     }
+}
+
+/// Whether this may bring readings that wait for the store, so that its link has to wait with them.
+fn is_of_script(body: &Body) -> bool {
+    matches!(body, Body::Foreign(_) | Body::Station(_))
 }

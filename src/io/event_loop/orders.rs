@@ -50,7 +50,22 @@ impl EventLoop {
         self.parts.node.handle_input(now, Input::OrderAnswered { link, id, answer });
     }
 
-    fn ask_to_settle(&mut self, change: RoleChange, asker: Option<(LinkId, String)>) -> Result<(), String> {
+    /// The commands that the config allows now.
+    fn allow_again(&mut self) {
+        let allow = self.parts.crew.plan().settings().access.allow;
+        self.parts.node.allow_stations(allow);
+    }
+
+    /// Whether a change of role is under way.
+    pub(super) fn role_is_changing(&self) -> bool {
+        self.pending.is_some()
+    }
+
+    pub(super) fn ask_to_settle(
+        &mut self,
+        change: RoleChange,
+        asker: Option<(LinkId, String)>,
+    ) -> Result<(), String> {
         let command = StoreCommand::Settle { keep: change.keep.clone() };
         if self.parts.store.send(command).is_err() {
             return Err("the store is behind; ask again later".to_owned());
@@ -107,8 +122,9 @@ impl EventLoop {
         self.parts.notify.reloading();
         match self.parts.crew.reload() {
             Err(error) => log::error!("the config is not taken, everything stays as it is: {error:#}"),
-            Ok(None) => {}
+            Ok(None) => self.allow_again(),
             Ok(Some(change)) => {
+                self.allow_again();
                 if let Err(why) = self.ask_to_settle(change, None) {
                     log::error!("the role stays as it is: {why}");
                 }

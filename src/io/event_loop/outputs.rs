@@ -86,6 +86,7 @@ impl EventLoop {
                 }
                 Output::NotePeer(address, node) => self.ask_store(now, StoreCommand::NotePeer(address, node)),
                 Output::ChangeRole { link, id, order } => self.order(now, link, id, order, &mut beside),
+                Output::StationOrder(asker, order) => self.station_order(now, asker, order),
                 Output::Report(report) => self.tell_people(now, &report),
             }
         }
@@ -217,7 +218,8 @@ impl EventLoop {
             TcpStream::connect(address).map(|stream| (stream, address)).map_err(|error| error.to_string())
         });
         let added = stream.and_then(|(stream, address)| {
-            self.add_link(stream, address, Some(far), Framing::speaking(dialect))
+            let framing = Framing::speaking(dialect).named(self.parts.node.zmtp_identity());
+            self.add_link(stream, address, Some(far), framing)
                 .ok_or_else(|| "the socket cannot be watched".to_owned())
         });
         match added {

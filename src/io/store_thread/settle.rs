@@ -44,7 +44,7 @@ impl Worker {
     /// Everything that was given to the store before is durable or refused when this is answered, and so is what is to
     /// be kept.
     pub(super) fn settle(&mut self, keep: Option<Keep>) {
-        if self.is_dirty {
+        if self.is_dirty || !self.rounds.is_empty() {
             self.commit(clock::now().mono);
         }
         let facts = RoleFacts::of(&self.store).map_err(|error| {

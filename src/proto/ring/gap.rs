@@ -36,6 +36,8 @@ impl Look {
 #[derive(Clone, Debug)]
 pub(super) struct Gap {
     looks: Vec<Look>,
+    /// None of them is this member's: so it is in a ring that is whole.
+    is_empty: bool,
     joiners: BTreeMap<PeerIx, RingState>,
 }
 
@@ -47,7 +49,7 @@ impl Gap {
             backoff: Backoff::new(seed.wrapping_add(at as u64), ROUND, peers),
             is_mine: false,
         };
-        Self { looks: (0..peers).map(look).collect(), joiners: BTreeMap::new() }
+        Self { looks: (0..peers).map(look).collect(), is_empty: true, joiners: BTreeMap::new() }
     }
 }
 
@@ -71,17 +73,21 @@ impl Ring {
             look.is_mine = is_mine && !present.contains(&PeerIx(at)) && !self.planted.is(Defect::NeverLooks);
         }
         let looks = &self.gap.looks;
+        self.gap.is_empty = !looks.iter().any(|look| look.is_mine);
         self.gap.joiners.retain(|ix, _| looks.get(ix.0).is_some_and(|look| look.is_mine));
     }
 
     pub(super) fn gap_deadline(&self) -> Option<Instant> {
-        let mine = self.gap.looks.iter().filter(|look| look.is_mine && self.is_member);
+        if self.gap.is_empty || !self.is_member {
+            return None;
+        }
+        let mine = self.gap.looks.iter().filter(|look| look.is_mine);
         mine.map(Look::deadline).min()
     }
 
     /// Asks those of the gap whose time has come.
     pub(super) fn look_for_absent(&mut self, now: Instant) {
-        if !self.is_member {
+        if self.gap.is_empty || !self.is_member {
             return;
         }
         for ix in self.links.all() {

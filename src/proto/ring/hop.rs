@@ -245,6 +245,22 @@ impl Ring {
         }
     }
 
+    /// The token is at a later hop of the same ring: all hops before it have come about, acknowledged or not.
+    pub(super) fn gone_on(&mut self, now: Instant, hop: (RingId, u64)) {
+        for (asker, ack) in self.relays.overtaken(hop) {
+            self.links.answer(asker, Body::TokenAck(ack));
+        }
+        let is_mine = |handing: &Handing| {
+            let (ring, seq) = handing.hop();
+            matches!(handing.stage, Stage::Direct) && ring == hop.0 && seq < hop.1
+        };
+        if matches!(&self.state, State::Handing(handing) if is_mine(handing))
+            && let State::Handing(handing) = self.take_state(now)
+        {
+            self.handed_over(now, &handing, handing.to);
+        }
+    }
+
     fn handed_over(&mut self, now: Instant, handing: &Handing, from: PeerIx) {
         (self.latest, self.latest_at) = (handing.hop(), now);
         self.links.keep(from);

@@ -1,7 +1,7 @@
 //! The listed addresses and the links that this node opens to them: at most one each, made when there is something to
 //! say, dropped when it has been quiet. In the steady state one is open, to the successor.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use super::RingOutput;
@@ -38,6 +38,8 @@ struct Peer {
 pub(super) struct Links {
     peers: Vec<Peer>,
     by_link: BTreeMap<LinkId, PeerIx>,
+    /// Those that are not down: few of many.
+    open: BTreeSet<PeerIx>,
     /// The one whose link stays, however quiet it is.
     kept: Option<PeerIx>,
     next_id: u64,
@@ -56,6 +58,7 @@ impl Links {
         Self {
             peers: peers.into_iter().map(peer).collect(),
             by_link: BTreeMap::new(),
+            open: BTreeSet::new(),
             kept: None,
             next_id: 1,
             outputs: VecDeque::new(),
@@ -103,6 +106,11 @@ impl Links {
         self.kept = Some(ix);
     }
 
+    #[cfg(test)]
+    pub(super) fn kept(&self) -> Option<PeerIx> {
+        self.kept
+    }
+
     pub(super) fn is_up(&self, ix: PeerIx) -> bool {
         self.peers.get(ix.0).is_some_and(|peer| matches!(peer.link, Link::Up(_)))
     }
@@ -129,6 +137,7 @@ impl Links {
         peer.waiting.push_back(body);
         if matches!(peer.link, Link::Down) {
             peer.link = Link::Connecting { until: now + CONNECT_TIMEOUT };
+            self.open.insert(ix);
             self.outputs.push_back(RingOutput::Connect(ix));
         }
     }
@@ -142,6 +151,7 @@ impl Links {
         peer.used_at = now;
         let waiting = std::mem::take(&mut peer.waiting);
         self.by_link.insert(link, ix);
+        self.open.insert(ix);
         for body in waiting {
             self.answer(link, body);
         }
@@ -154,6 +164,7 @@ impl Links {
         if was_trying {
             peer.link = Link::Down;
             peer.waiting.clear();
+            self.open.remove(&ix);
         }
         was_trying
     }
@@ -164,6 +175,7 @@ impl Links {
         if let Some(peer) = self.peers.get_mut(ix.0) {
             peer.link = Link::Down;
         }
+        self.open.remove(&ix);
         Some(ix)
     }
 
@@ -171,6 +183,7 @@ impl Links {
     pub(super) fn drop(&mut self, ix: PeerIx) {
         let Some(peer) = self.peers.get_mut(ix.0) else { return };
         peer.waiting.clear();
+        self.open.remove(&ix);
         let link = match std::mem::replace(&mut peer.link, Link::Down) {
             Link::Down => return,
             Link::Connecting { .. } => None,
@@ -193,13 +206,13 @@ impl Links {
     }
 
     pub(super) fn next_deadline(&self) -> Option<Instant> {
-        self.all().filter_map(|ix| self.deadline(ix)).min()
+        self.open.iter().filter_map(|ix| self.deadline(*ix)).min()
     }
 
     /// Drops what is due; the addresses to which no connection came about.
     pub(super) fn expire(&mut self, now: Instant) -> Vec<PeerIx> {
         let is_due = |ix: &PeerIx| self.deadline(*ix).is_some_and(|at| at <= now);
-        let due: Vec<PeerIx> = self.all().filter(is_due).collect();
+        let due: Vec<PeerIx> = self.open.iter().copied().filter(is_due).collect();
         let mut failed = Vec::new();
         for ix in due {
             if !self.is_up(ix) {

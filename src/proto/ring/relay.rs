@@ -35,24 +35,32 @@ impl Relays {
 
     /// Tokens that nobody acknowledged in time, with the answers to those who had asked.
     pub(super) fn expire(&mut self, now: Instant) -> Vec<(LinkId, TokenAck)> {
-        self.give_up(|relay| relay.until <= now)
+        self.end(Outcome::Unreachable, |relay| relay.until <= now)
     }
 
     /// Tokens for an address that cannot be reached.
     pub(super) fn failed(&mut self, ix: PeerIx) -> Vec<(LinkId, TokenAck)> {
-        self.give_up(|relay| relay.to == ix)
+        self.end(Outcome::Unreachable, |relay| relay.to == ix)
+    }
+
+    /// Tokens that have come to a later hop of the same ring, and so have been taken.
+    pub(super) fn overtaken(&mut self, hop: (RingId, u64)) -> Vec<(LinkId, TokenAck)> {
+        self.end(Outcome::Taken, |relay| relay.hop.0 == hop.0 && relay.hop.1 < hop.1)
     }
 
     pub(super) fn forget_asker(&mut self, link: LinkId) {
         self.list.retain(|relay| relay.asker != link);
     }
 
-    fn give_up(&mut self, is_over: impl Fn(&Relay) -> bool) -> Vec<(LinkId, TokenAck)> {
+    fn end(&mut self, outcome: Outcome, is_over: impl Fn(&Relay) -> bool) -> Vec<(LinkId, TokenAck)> {
+        if !self.list.iter().any(&is_over) {
+            return Vec::new();
+        }
         let (over, rest) = std::mem::take(&mut self.list).into_iter().partition(is_over);
         self.list = rest;
         let ack = |relay: Relay| {
             let (ring, seq) = relay.hop;
-            (relay.asker, TokenAck { ring, seq, outcome: Outcome::Unreachable })
+            (relay.asker, TokenAck { ring, seq, outcome })
         };
         Vec::into_iter(over).map(ack).collect()
     }

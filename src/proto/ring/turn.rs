@@ -11,14 +11,49 @@ const ROTATIONS_MAX: usize = 8;
 /// Rotations that have little to carry begin at least this long apart, whatever the settings say.
 pub(super) const HOLD_LEAST: Duration = Duration::from_millis(1);
 
+/// Where the token goes round within this time, it is acknowledged by the next one on the same link, or after this time
+/// if none comes.
+const QUICK_ROTATION: Duration = Duration::from_millis(5);
+
+/// An acknowledgement that is not sent yet.
+#[derive(Clone, Debug)]
+pub(super) struct Owed {
+    link: LinkId,
+    ack: TokenAck,
+    pub(super) due: Instant,
+}
+
+impl Owed {
+    pub(super) fn is_on(&self, link: LinkId) -> bool {
+        self.link == link
+    }
+}
+
 impl Ring {
     /// A token came for this member.
     pub(super) fn token(&mut self, now: Now, link: LinkId, token: Box<Token>) {
         let outcome = self.judge(now.mono, &token);
         let is_double = (token.ring, token.seq) <= self.taken && token.ring == self.taken.0;
-        self.links.answer(link, Body::TokenAck(TokenAck { ring: token.ring, seq: token.seq, outcome }));
-        if outcome == Outcome::Taken && (!is_double || self.planted.is(Defect::DoubleTaken)) {
+        let is_taken = outcome == Outcome::Taken && (!is_double || self.planted.is(Defect::DoubleTaken));
+        let ack = TokenAck { ring: token.ring, seq: token.seq, outcome };
+        // Whoever has this one to hand over knows that the one before was taken: it is the same token.
+        let is_said = |owed: &mut Owed| is_taken && owed.is_on(link) && owed.ack.ring == ack.ring;
+        self.owed.take_if(is_said);
+        self.acknowledge(None);
+        if is_taken && self.rotations.back().is_some_and(|last| *last <= QUICK_ROTATION) {
+            self.owed = Some(Owed { link, ack, due: now.mono + QUICK_ROTATION });
+        } else {
+            self.links.answer(link, Body::TokenAck(ack));
+        }
+        if is_taken {
             self.visit(now, token);
+        }
+    }
+
+    /// Sends the acknowledgement that waits, if it is due by then.
+    pub(super) fn acknowledge(&mut self, by: Option<Instant>) {
+        if let Some(owed) = self.owed.take_if(|owed| by.is_none_or(|by| owed.due <= by)) {
+            self.links.answer(owed.link, Body::TokenAck(owed.ack));
         }
     }
 
@@ -50,6 +85,7 @@ impl Ring {
                 token.members.correct(place, &self.who);
             }
         }
+        self.gone_on(now.mono, (token.ring, token.seq));
         self.visits = (self.visits.0 + 1, token.ring, token.seq);
         #[cfg(test)]
         self.planted.visits.push((token.ring, token.seq));

@@ -252,15 +252,16 @@ impl Observer for Takes {
 
 #[test]
 fn no_member_fills_the_token_so_that_another_starves() {
-    for_seeds(2, |seed| {
-        let mut scenario = Scenario { duration: 2 * SECOND, ..ring(seed, "") };
+    for (seed, nodes) in [(1, 5), (2, 5), (3, 12)] {
+        let mut scenario = Scenario { nodes, duration: 2 * SECOND, ..ring(seed, "") };
         scenario.sampling.backlog = 50_000;
         let mut takes = Takes::default();
         run(&scenario, &mut takes).unwrap();
         let counts = takes.counts.values().copied();
         let (least, most) = (counts.clone().min().unwrap(), counts.max().unwrap());
-        assert!(takes.counts.len() == 4 && most < 10 * least, "{:?}", takes.counts);
-    });
+        // Pieces are not cut: where one fits for the first after the sink, two may for the last before it.
+        assert!(takes.counts.len() == nodes - 1 && 10 * most < 22 * least, "{:?}", takes.counts);
+    }
 }
 
 /// A sink that finds a backlog asks for it piece after piece, not one a round.

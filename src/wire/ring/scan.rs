@@ -1,6 +1,6 @@
-//! Tokens and their acknowledgements as this program writes them, read in one pass that compares them with what they are
-//! expected to be, word for word. What is written in any other way is no less right: it is left to the JSON parser, which
-//! also says what is wrong with what is wrong. Nothing is believed here that would not be believed there.
+//! Tokens and their acknowledgements as this program writes them, read in one pass that compares them with what they
+//! are expected to be, word for word. What is written in any other way is no less right: it is left to the JSON parser,
+//! which also says what is wrong with what is wrong. Nothing is believed here that would not be believed there.
 
 use serde_json::value::RawValue;
 
@@ -29,6 +29,9 @@ pub(in crate::wire) fn read_as_written(text: &str, known: &mut Known) -> Option<
     (scan.rest == "}").then(|| Message { id: id.to_owned(), to, sender, timestamp, body })
 }
 
+/// A journal's id is so long.
+const JOURNAL_DIGITS: usize = 16;
+
 /// What is still to be read. Each step is `None` where something else stands there.
 struct Scan<'a> {
     rest: &'a str,
@@ -53,14 +56,17 @@ impl<'a> Scan<'a> {
     }
 
     fn number(&mut self) -> Option<u64> {
-        let end = self.rest.bytes().position(|byte| !byte.is_ascii_digit())?;
-        let (digits, rest) = self.rest.split_at_checked(end)?;
+        let (mut number, mut digits) = (0u64, 0);
+        for byte in self.rest.bytes().take_while(u8::is_ascii_digit) {
+            number = number.checked_mul(10)?.checked_add(u64::from(byte - b'0'))?;
+            digits += 1;
+        }
         // JSON has no leading zeros.
-        if digits.len() > 1 && digits.starts_with('0') {
+        if digits == 0 || (digits > 1 && self.rest.starts_with('0')) {
             return None;
         }
-        self.rest = rest;
-        digits.parse().ok()
+        self.rest = self.rest.get(digits..)?;
+        Some(number)
     }
 
     /// `"journal":...,"life":...}`
@@ -104,11 +110,19 @@ impl<'a> Scan<'a> {
         self.expect(",\"busy\":")?;
         let busy = self.number()?;
         self.expect(",\"members\":")?;
-        let members = self.list(known.members.text())?;
+        let members = match self.expect_list(known.members.text()) {
+            Some(()) => None,
+            None => Some(self.value()?),
+        };
         let sink = if self.expect(",\"sink\":\"").is_some() { Some(self.plain()?.into()) } else { None };
         let cursors = match self.expect(",\"cursors\":") {
-            Some(()) => self.cursors(&mut known.cursors)?,
-            None => NO_ITEMS,
+            None => Some(NO_ITEMS),
+            Some(()) => {
+                if self.expect_list(known.cursors.text()).is_none() {
+                    known.cursors = self.cursors()?;
+                }
+                None
+            }
         };
         let pieces = if self.expect(",\"pieces\":[").is_some() { self.pieces()? } else { Vec::new() };
         self.expect("}")?;
@@ -135,32 +149,31 @@ impl<'a> Scan<'a> {
         None
     }
 
-    /// The text of the cursors, which are read where they are not `known`: wherever readings come, they change.
-    fn cursors(&mut self, known: &mut Cursors) -> Option<&'a str> {
+    /// Passes over a list that is as it was the last time.
+    fn expect_list(&mut self, known: Option<&str>) -> Option<()> {
+        self.expect(known?)
+    }
+
+    /// Reads the cursors where they are not known: they change wherever readings come.
+    fn cursors(&mut self) -> Option<Cursors> {
         let from = self.rest;
-        if let Some(rest) = known.text().and_then(|text| from.strip_prefix(text)) {
-            self.rest = rest;
-        } else {
-            let mut list = Vec::with_capacity(known.len());
-            self.expect("[")?;
-            for _ in 0..RING_MEMBERS_MAX {
-                list.push(self.cursor()?);
-                if self.expect(",").is_none() {
-                    break;
-                }
+        let mut list = Vec::with_capacity(RING_MEMBERS_MAX);
+        self.expect("[")?;
+        for _ in 0..RING_MEMBERS_MAX {
+            list.push(self.cursor()?);
+            if self.expect(",").is_none() {
+                break;
             }
-            self.expect("]")?;
-            let text = from.get(..from.len() - self.rest.len())?;
-            *known = Cursors::read(list, text);
         }
-        from.get(..from.len() - self.rest.len())
+        self.expect("]")?;
+        Some(Cursors::read(list, from.get(..from.len() - self.rest.len())?))
     }
 
     /// `"journal after taken max"`
     fn cursor(&mut self) -> Option<Cursor> {
         self.expect("\"")?;
-        let (journal, rest) = self.rest.split_once(' ')?;
-        self.rest = rest;
+        let (journal, rest) = self.rest.split_at_checked(JOURNAL_DIGITS)?;
+        self.rest = rest.strip_prefix(' ')?;
         let after = self.number()?;
         self.expect(" ")?;
         let taken = self.number()?;
@@ -168,14 +181,6 @@ impl<'a> Scan<'a> {
         let max = self.number()?;
         self.expect("\"")?;
         check_cursor(journal.parse().ok()?, after, taken, u32::try_from(max).ok()?).ok()
-    }
-
-    /// The text of a list, which most often is as long as it was the last time, and the same.
-    fn list(&mut self, known: Option<&str>) -> Option<&'a str> {
-        let Some(known) = known.filter(|known| self.rest.starts_with(known)) else { return self.value() };
-        let (list, rest) = self.rest.split_at_checked(known.len())?;
-        self.rest = rest;
-        Some(list)
     }
 
     /// The text of a JSON value, whatever it is.

@@ -49,12 +49,14 @@ pub(super) struct RawToken<'a> {
     #[serde(default)]
     pub(super) pass_on: bool,
     pub(super) busy: u64,
-    #[serde(borrow, deserialize_with = "text")]
-    pub(super) members: &'a str,
+    /// `None`: as the last time.
+    #[serde(borrow, deserialize_with = "some_text")]
+    pub(super) members: Option<&'a str>,
     #[serde(default, borrow)]
     pub(super) sink: Option<Cow<'a, str>>,
-    #[serde(default = "no_items", borrow, deserialize_with = "text")]
-    pub(super) cursors: &'a str,
+    /// `None`: as the last time.
+    #[serde(default = "no_items", borrow, deserialize_with = "some_text")]
+    pub(super) cursors: Option<&'a str>,
     #[serde(default, borrow)]
     pub(super) pieces: Vec<RawPiece<'a>>,
 }
@@ -64,11 +66,15 @@ fn text<'a, D: Deserializer<'a>>(deserializer: D) -> Result<&'a str, D::Error> {
     <&RawValue>::deserialize(deserializer).map(RawValue::get)
 }
 
+fn some_text<'a, D: Deserializer<'a>>(deserializer: D) -> Result<Option<&'a str>, D::Error> {
+    text(deserializer).map(Some)
+}
+
 /// Where a list may be left out.
 pub(super) const NO_ITEMS: &str = "[]";
 
-fn no_items() -> &'static str {
-    NO_ITEMS
+fn no_items() -> Option<&'static str> {
+    Some(NO_ITEMS)
 }
 
 impl RawToken<'_> {
@@ -79,11 +85,11 @@ impl RawToken<'_> {
 
     /// `known` is what came last on this link, and then what came now.
     pub(super) fn check(self, known: &mut Known) -> Result<Token, String> {
-        if known.members.text() != Some(self.members) {
-            known.members = listed("members", self.members, member)?;
+        if let Some(members) = self.members {
+            known.members = listed("members", members, member)?;
         }
-        if known.cursors.text() != Some(self.cursors) {
-            known.cursors = listed("cursors", self.cursors, cursor)?;
+        if let Some(cursors) = self.cursors.filter(|cursors| known.cursors.text() != Some(*cursors)) {
+            known.cursors = listed("cursors", cursors, cursor)?;
         }
         let pieces = bounded("pieces", self.pieces, TOKEN_PIECES_MAX)?;
         let token = Token {

@@ -102,6 +102,46 @@ fn tokens_are_judged() {
 }
 
 #[test]
+fn in_a_quick_ring_the_next_token_is_the_acknowledgement() {
+    let mut ring = machine(config(1));
+    let first = token(ring.machine(), 3, 10);
+    let mut rotation = |link: u64, seq: u64, time: Duration| {
+        let token = Body::Token(Box::new(Token { seq, ..first.clone() }));
+        let outputs = ring.input(|ring, now| assert!(ring.message(now, LinkId(link), token)));
+        let later = ring.run_until(ring.now() + time);
+        let acks = outputs.iter().chain(&later).filter_map(|output| match output {
+            RingOutput::Send(link, _, Body::TokenAck(ack)) => Some((link.0, ack.seq)),
+            _ => None,
+        });
+        acks.collect::<Vec<_>>()
+    };
+    assert_eq!(rotation(900, 10, 4 * MS), [(900, 10)]);
+    assert_eq!(rotation(900, 12, 4 * MS), [(900, 12)], "a rotation was quick");
+    assert_eq!(rotation(900, 14, 4 * MS), []);
+    assert_eq!(rotation(900, 16, 4 * MS), []);
+    assert_eq!(rotation(901, 18, 4 * MS), [(900, 16)], "who handed it over has not seen it again");
+    assert_eq!(
+        rotation(901, 18, MS / 2),
+        [(901, 18), (901, 18)],
+        "it comes twice: what is owed, and at once"
+    );
+    assert_eq!(rotation(901, 20, 6 * MS), [(901, 20)], "none comes for a while");
+    assert_eq!(rotation(901, 22, 6 * MS), [(901, 22)]);
+    assert_eq!(rotation(901, 24, MS), [(901, 24)], "a rotation was slow");
+}
+
+#[test]
+fn a_token_that_is_back_was_taken_by_the_next() {
+    let mut ring = machine(config(1));
+    let first = token(ring.machine(), 3, 10);
+    hear(&mut ring, Body::Token(Box::new(first.clone())));
+    assert!(matches!(ring.machine().state, State::Handing(_)), "nobody acknowledges it");
+    let back = Token { seq: 12, ..first };
+    hear(&mut ring, Body::Token(Box::new(back)));
+    assert_eq!(ring.machine().links.kept(), Some(PeerIx(1)));
+}
+
+#[test]
 fn a_promise_holds_for_its_time() {
     let mut ring = machine(config(1));
     let claim = Claim { ring: ring_id(9, 2), latest: (ring_id(8, 1), 4), who: far(2) };

@@ -7,19 +7,31 @@ use crate::model::Instant;
 use crate::proto::LinkId;
 
 /// What has begun on a link has to end within this time.
-pub(super) const UNFINISHED_MAX: Duration = Duration::from_secs(30);
+pub(crate) const UNFINISHED_MAX: Duration = Duration::from_secs(30);
 
 /// Since when something is unfinished, by link.
-#[derive(Debug, Default)]
-pub(super) struct Unfinished {
+#[derive(Debug)]
+pub(crate) struct Unfinished {
+    limit: Duration,
     since: BTreeMap<LinkId, Instant>,
     /// The same, oldest first.
     order: BTreeSet<(Instant, LinkId)>,
 }
 
+impl Default for Unfinished {
+    fn default() -> Self {
+        Self::within(UNFINISHED_MAX)
+    }
+}
+
 impl Unfinished {
+    /// What has begun has to end within `limit`.
+    pub(crate) fn within(limit: Duration) -> Self {
+        Self { limit, since: BTreeMap::new(), order: BTreeSet::new() }
+    }
+
     /// Something begins on this link now, unless something is unfinished there already.
-    pub(super) fn begin(&mut self, link: LinkId, now: Instant) {
+    pub(crate) fn begin(&mut self, link: LinkId, now: Instant) {
         self.since.entry(link).or_insert_with(|| {
             self.order.insert((now, link));
             now
@@ -28,7 +40,7 @@ impl Unfinished {
 
     /// A link was read. A message that came whole ends what had begun; what came after it is a new beginning, however
     /// long the link has been in the middle of one message or another.
-    pub(super) fn after_read(&mut self, link: LinkId, now: Instant, brought_message: bool, is_partial: bool) {
+    pub(crate) fn after_read(&mut self, link: LinkId, now: Instant, brought_message: bool, is_partial: bool) {
         if brought_message || !is_partial {
             self.end(link);
         }
@@ -38,19 +50,19 @@ impl Unfinished {
     }
 
     /// What had begun is over.
-    pub(super) fn end(&mut self, link: LinkId) {
+    pub(crate) fn end(&mut self, link: LinkId) {
         if let Some(since) = self.since.remove(&link) {
             self.order.remove(&(since, link));
         }
     }
 
     /// When the first link is overdue.
-    pub(super) fn due(&self) -> Option<Instant> {
-        self.order.first().map(|(since, _)| *since + UNFINISHED_MAX)
+    pub(crate) fn due(&self) -> Option<Instant> {
+        self.order.first().map(|(since, _)| *since + self.limit)
     }
 
     /// A link that is overdue, if any.
-    pub(super) fn overdue(&self, now: Instant) -> Option<LinkId> {
+    pub(crate) fn overdue(&self, now: Instant) -> Option<LinkId> {
         self.due().filter(|due| *due <= now)?;
         self.order.first().map(|(_, link)| *link)
     }

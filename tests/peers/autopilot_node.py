@@ -1,0 +1,77 @@
+"""A Net_Node of auto-pi-lot, told by lines what to send; what it hears it says.
+
+    autopilot_node.py ID UPSTREAM PORT [ROUTER_PORT]
+
+    send TO KEY JSON      a message that wants a receipt; `said ID`
+    tell TO KEY JSON      one that wants none
+    path A,B,C KEY JSON   by an explicit path
+    array TO COUNT raw|blosc    DATA with a numpy array of 0, 0.5, 1, ... and x: 7
+    stream KEY COUNT MIN  a stream of {"n": 0}, {"n": 1}, ...
+    outbox                `outbox IDS`: what has no receipt
+    end
+Heard messages: `heard KEY JSON`.
+"""
+
+import json
+import pathlib
+import sys
+import time
+
+from autopilot import prefs
+
+here = pathlib.Path.home()
+prefs.init({"AGENT": "pilot", "NAME": sys.argv[1], "LOGDIR": str(here), "DATADIR": str(here), "MSGPORT": 0,
+            "LOGLEVEL": "ERROR", "LOGNUM": 1, "LOGSIZE": 1000000, "PUSHPORT": 0, "TERMINALIP": "127.0.0.1",
+            "SOUNDDIR": str(here)})
+
+import numpy as np  # noqa: E402  (Autopilot's settings have to be there before its classes)
+from autopilot.networking import Net_Node  # noqa: E402
+
+KEYS = ["STATE", "LATEST", "ERROR", "DATA", "CONTINUOUS", "PING", "START", "STOP", "PARAM", "FILE", "HANDSHAKE", "COHERE"]
+
+
+def heard(key):
+    return lambda value: print("heard", key, json.dumps(value, default=str), flush=True)
+
+
+def main():
+    name, upstream, port = sys.argv[1:4]
+    router = int(sys.argv[4]) if len(sys.argv) > 4 else None
+    node = Net_Node(id=name, upstream=upstream, port=int(port), router_port=router, instance=False,
+                    listens={key: heard(key) for key in KEYS})
+    print("ready", flush=True)
+    for line in sys.stdin:
+        words = line.split(None, 3)
+        if words[0] == "end":
+            print("done end", flush=True)
+            break
+        act(node, words)
+    # Threads of Autopilot would keep the process.
+    sys.stdout.flush()
+    import os
+    os._exit(0)
+
+
+def act(node, words):
+    if words[0] in ("send", "tell", "path"):
+        to, key, value = words[1], words[2], json.loads(words[3])
+        to = to.split(",") if words[0] == "path" else to
+        node.send(to=to, key=key, value=value, repeat=words[0] != "tell")
+        print("said", f"{node.id}_{next(node.msg_counter) - 1}", flush=True)
+    elif words[0] == "array":
+        array = np.arange(int(words[2])) * 0.5
+        node.send(to=words[1], key="DATA", value={"pilot": node.id, "frame": array, "x": 7}, repeat=True,
+                  blosc=words[3].strip() == "blosc")
+        print("said array", flush=True)
+    elif words[0] == "stream":
+        queue = node.get_stream("video", words[1], min_size=int(words[3]))
+        for n in range(int(words[2])):
+            queue.append({"n": n})
+        queue.append("END")
+        print("said stream", flush=True)
+    elif words[0] == "outbox":
+        time.sleep(0.05)
+        print("outbox", " ".join(sorted(node.outbox)), flush=True)
+
+
+main()
