@@ -83,6 +83,12 @@ pub(super) const KEYS: &[&str] = &[
     "plots",
     "plot_interval",
     "plot_last",
+    "station",
+    "terminal",
+    "terminal_id",
+    "stream",
+    "stream_wait",
+    "files",
     "lab_peers",
     "lab_interval",
     "lab_answer_port",
@@ -90,12 +96,6 @@ pub(super) const KEYS: &[&str] = &[
     "lab_hosts",
     "lab_token",
     "lab_hold",
-    "station",
-    "terminal",
-    "terminal_id",
-    "stream",
-    "stream_wait",
-    "files",
 ];
 
 /// One text, or a list of texts: the same parted by blanks.
