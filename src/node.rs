@@ -10,7 +10,7 @@ use crate::model::{Body, Instant, JournalId, Message, NodeName, Now, Pack, Readi
 use crate::proto::contract::Machine;
 use crate::proto::{
     Far, Lab, LabConfig, LinkId, OwnClock, PeerIx, PrimaryOutput, Ring, RingOutput, Secondary,
-    SecondaryOutput, StandbyOutput,
+    SecondaryOutput, StandbyOutput, Zre,
 };
 use crate::wire::{Dialect, KNOWN_KEYS, WireError, open_piece, seal_piece};
 
@@ -22,6 +22,7 @@ mod lab;
 mod roles;
 mod standby;
 mod station;
+mod zre;
 
 pub use crate::proto::RingPart;
 use duty::{Duty, DutyOutput};
@@ -51,6 +52,8 @@ pub struct Node {
     duty: Duty,
     guests: Guests,
     lab: Lab,
+    /// Its part among peers of ZRE.
+    zre: Option<Box<Zre>>,
     /// Its part in Autopilot's network.
     station: Option<Box<StationPart>>,
     next_id: u64,
@@ -73,6 +76,7 @@ impl Node {
             duty,
             guests: Guests::default(),
             lab: Lab::new(LabConfig::default(), now.mono),
+            zre: None,
             station: None,
             next_id: 1,
             outputs: VecDeque::new(),
@@ -95,20 +99,24 @@ impl Node {
                     Some(Far::Lab(ix)) => {
                         self.drive_lab(now, |lab| lab.link_up(now.mono, ix, link, remote));
                     }
+                    Some(Far::Zre(peer)) => self.tell_zre(now, |zre| zre.link_up(peer, link)),
                     Some(Far::Station(_)) => self.station_link_up(link),
-                    Some(Far::Zre(_)) | None => {}
+                    None => {}
                 }
             }
             Input::LinkFailed { far: Far::Duty(peer), why } => self.duty.link_failed(now, peer, &why),
             Input::LinkFailed { far: Far::Lab(ix), why } => {
                 self.drive_lab(now, |lab| lab.link_failed(now.mono, ix, &why));
             }
+            Input::LinkFailed { far: Far::Zre(peer), .. } => {
+                self.tell_zre(now, |zre| zre.link_failed(now.mono, peer));
+            }
             Input::LinkFailed { far: Far::Station(_), why } => self.station_link_failed(now, &why),
-            Input::LinkFailed { far: Far::Zre(_), .. } => {}
             Input::LinkDown { link, why } => {
                 self.forget(link);
                 self.duty.link_down(now, link, &why);
                 self.lab.link_down(link);
+                self.tell_zre(now, |zre| zre.link_down(now.mono, link));
                 self.station_link_down(now, link, &why);
             }
             Input::Message { link, message } => self.message(now, link, message),
@@ -128,6 +136,11 @@ impl Node {
                 }
             }
             Input::Latest { asker: Asker::Lab(asker), latest, .. } => self.lab_latest(now, asker, latest),
+            Input::Piece { asker: Asker::Zre(_), .. } => {}
+            Input::Latest { asker: Asker::Zre(peer), id, latest } => {
+                self.tell_zre_latest(now, peer, id, latest);
+            }
+            Input::Beacon { from, beacon } => self.tell_zre(now, |zre| zre.beacon(now.mono, from, beacon)),
             Input::Piece { asker: Asker::Station, piece } => self.station_piece(now, piece),
             Input::Latest { asker: Asker::Station, id, latest } => self.station_latest(now, &id, latest),
             Input::StationAnswered { asker, answer } => self.station_answered(now, &asker, answer),
@@ -143,8 +156,9 @@ impl Node {
 
     /// When to call [`Node::handle_timeout`] at the latest, and why.
     pub fn poll_timeout(&self) -> Option<(Instant, &'static str)> {
+        let zre = self.zre.as_ref().and_then(|part| part.poll_timeout());
         let station = self.station.as_ref().and_then(|part| part.machine.poll_timeout());
-        [self.duty.poll_timeout(), station, self.lab.poll_timeout()].into_iter().flatten().min()
+        [self.duty.poll_timeout(), zre, station, self.lab.poll_timeout()].into_iter().flatten().min()
     }
 
     /// Does what is due.
@@ -154,6 +168,7 @@ impl Node {
         if self.lab.poll_timeout().is_some_and(|(due, _)| due <= now.mono) {
             self.drive_lab(now, |lab| lab.handle_timeout(now));
         }
+        self.tell_zre(now, |zre| zre.handle_timeout(now.mono));
         self.station_timeout(now);
     }
 
@@ -300,9 +315,13 @@ impl Node {
                     self.outputs.push_back(error);
                 }
             },
-            Body::Introduced { identity, .. } => self.introduced(now, link, &identity),
+            Body::Introduced { identity, .. } => {
+                if !self.introduced_to_zre(now, link, &identity) {
+                    self.introduced(now, link, &identity);
+                }
+            }
+            Body::Zre(message) => self.tell_zre(now, |zre| zre.message(now.mono, link, message)),
             Body::Station(routed) => self.station_message(now, link, routed),
-            Body::Zre(_) => {}
             Body::Foreign(json) => self.foreign(now, link, json),
             Body::Lab(text) => self.lab_text(now, link, text),
         }
@@ -363,6 +382,7 @@ impl Node {
             self.forget(link);
             self.duty.link_down(now, link, &why);
             self.lab.link_down(link);
+            self.tell_zre(now, |zre| zre.link_down(now.mono, link));
             self.station_link_down(now, link, &why);
             self.outputs.push_back(Output::Close(link, why));
         }
@@ -420,6 +440,9 @@ impl Node {
             "foreign": self.guests.status(),
             "lab": self.lab.status(now),
         });
+        if let (Some(fields), Some(part)) = (status.as_object_mut(), &self.zre) {
+            fields.insert("zre".to_owned(), zre::status(part, now));
+        }
         if let (Some(fields), Some(part)) = (status.as_object_mut(), &self.station) {
             fields.insert("autopilot".to_owned(), part.machine.status());
         }
@@ -449,8 +472,10 @@ impl Machine for Node {
     fn outputs_max(&self) -> usize {
         // A duty that has just been let go drops its links.
         let dropped = self.outputs.iter().filter(|output| matches!(output, Output::Disconnect(_))).count();
+        let zre = self.zre.as_ref().map_or(0, |part| part.outputs_max());
         let station = self.station.as_ref().map_or(0, |part| part.machine.outputs_max());
         4 + dropped
+            + zre
             + station
             + 2 * self.lab.outputs_max()
             + match &self.duty {

@@ -1,5 +1,5 @@
-//! The real jsocket, 1.9.6 and 2.0.3, with what is theirs on both sides: many of its clients at a node, one that dies in
-//! the middle of a message and comes again, and its server asked by `pisink request`, gone and back.
+//! The real jsocket, 1.9.6 and 2.0.3, with what is theirs on both sides: many of its clients at a node, one that dies
+//! in the middle of a message and comes again, and its server asked by `pisink request`, gone and back.
 
 #![allow(
     clippy::unwrap_used,

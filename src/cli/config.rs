@@ -47,6 +47,9 @@ pub(super) struct FileConfig {
     pub(super) lab_hosts: Option<u32>,
     pub(super) lab_token: Option<bool>,
     pub(super) lab_hold: Option<String>,
+    pub(super) zre: Option<String>,
+    pub(super) zre_groups: Vec<String>,
+    pub(super) description: Option<String>,
     pub(super) station: Option<String>,
     pub(super) terminal: Option<String>,
     pub(super) terminal_id: Option<String>,
@@ -83,6 +86,9 @@ pub(super) const KEYS: &[&str] = &[
     "plots",
     "plot_interval",
     "plot_last",
+    "zre",
+    "zre_groups",
+    "description",
     "station",
     "terminal",
     "terminal_id",
@@ -145,7 +151,7 @@ mod tests {
 
     #[test]
     fn every_key_is_read_and_named() {
-        let lists = ["peers", "chips", "faults", "standby", "listen", "allow", "lab_peers"];
+        let lists = ["zre_groups", "peers", "chips", "faults", "standby", "listen", "allow", "lab_peers"];
         let numbers = ["lab_answer_port", "lab_hosts"];
         let text: String = KEYS
             .iter()

@@ -4,6 +4,7 @@
 //! names; a running sink has one that draws. They talk through bounded channels, and nobody waits for the network.
 
 mod autopilot;
+mod beacons;
 mod clock;
 mod crew;
 mod desk;
@@ -27,6 +28,8 @@ mod settings;
 mod store_thread;
 mod synced;
 mod unfinished;
+mod zre;
+mod zre_peer;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -49,8 +52,9 @@ pub use ports::PORTS_MAX;
 pub use request::{Client, ClientError, Patience};
 pub use settings::{
     AccessSettings, Again, BusSettings, OtherRole, PlotSettings, PortSettings, RoleSettings, Settings,
-    Source, StandbySettings,
+    Source, StandbySettings, ZreSettings,
 };
+pub use zre_peer::ZrePeerLoop;
 
 use crate::model::{JournalId, NodeName, Now};
 use crate::node::{Node, NodeConfig};
@@ -98,7 +102,8 @@ fn session(mut plan: Plan, check: Check, hangup_reloads: bool) -> Result<(Ending
     let signals = Signals::new(watched(hangup_reloads)).context("watching for signals")?;
     let store = open_store(plan.settings(), check)?;
     let mut synced = Synced::default();
-    let node = node(plan.settings(), &store, &mut synced, clock::now())?;
+    let mut node = node(plan.settings(), &store, &mut synced, clock::now())?;
+    let beacons = zre::join(&mut node, plan.settings(), &address)?;
     let poll = Poll::new().context("making the event loop")?;
     let waker = Arc::new(Waker::new(poll.registry(), WAKER).context("making the event loop")?);
     let wake = move || {
@@ -120,6 +125,7 @@ fn session(mut plan: Plan, check: Check, hangup_reloads: bool) -> Result<(Ending
         ports,
         signals,
         node,
+        beacons,
         synced,
         store: store.clone(),
         replies,

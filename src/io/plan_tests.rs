@@ -18,6 +18,7 @@ fn primary(peer: &str) -> RoleSettings {
 
 fn settings(data: &Path) -> Settings {
     Settings {
+        zre: None,
         name: NodeName::new("pi-2").unwrap(),
         lab: crate::proto::LabConfig::default(),
         role: RoleSettings::Secondary,

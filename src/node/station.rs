@@ -67,8 +67,8 @@ impl Node {
         }
     }
 
-    /// What this node calls itself on links that have names for their ends.
-    pub fn zmtp_identity(&self) -> Vec<u8> {
+    /// What this node calls itself among stations.
+    pub(super) fn station_identity(&self) -> Vec<u8> {
         self.station.as_ref().map_or_else(Vec::new, |part| part.machine.id().as_bytes().to_vec())
     }
 

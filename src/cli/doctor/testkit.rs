@@ -92,6 +92,7 @@ impl Machine {
         let chips: Vec<ChipSpec> = chips.iter().map(|chip| chip.parse().unwrap()).collect();
         let bus = BusSettings { bus: BusSpec::Pi(1), chips, faults: Vec::new() };
         let settings = Settings {
+            zre: None,
             name: NodeName::new("bench").unwrap(),
             lab: crate::proto::LabConfig::default(),
             role: RoleSettings::Secondary,

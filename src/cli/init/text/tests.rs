@@ -148,12 +148,14 @@ fn configs() -> impl Strategy<Value = FileConfig> {
     let lists = (words(), words(), words(), words());
     let times = (word(), word(), word(), word(), word());
     let rest = (word(), word(), word(), word(), word());
+    let zre = (word(), words(), word());
     let ring = (place(), words(), place(), word(), word(), word());
     let lab_ring = (word(), proptest::option::of(any::<u32>()), proptest::option::of(any::<bool>()), word());
     let lab = (words(), word(), proptest::option::of(any::<u16>()), lab_ring);
     let autopilot = (word(), word(), word(), word(), word(), word());
-    (names, lists, times, rest, ring, autopilot, lab).prop_map(
-        |(names, lists, times, rest, ring, autopilot, lab)| FileConfig {
+    let more = (autopilot, zre, lab);
+    (names, lists, times, rest, ring, more).prop_map(
+        |(names, lists, times, rest, ring, (autopilot, zre, lab))| FileConfig {
             lab_peers: lab.0,
             lab_interval: lab.1,
             lab_answer_port: lab.2,
@@ -161,6 +163,9 @@ fn configs() -> impl Strategy<Value = FileConfig> {
             lab_hosts: lab.3.1,
             lab_token: lab.3.2,
             lab_hold: lab.3.3,
+            zre: zre.0,
+            zre_groups: zre.1,
+            description: zre.2,
             role: names.0,
             name: names.1,
             listen: names.2,
