@@ -220,7 +220,7 @@ impl Node {
         let number = part.next_waiting;
         part.next_waiting += 1;
         part.waiting.insert(number, asker);
-        self.ask_latest(Asker::Station, number.to_string());
+        self.read_latest(Asker::Station, number.to_string());
     }
 
     fn station_readings(
