@@ -12,13 +12,14 @@ use crate::proto::{
     Far, Lab, LabConfig, LinkId, OwnClock, PeerIx, PrimaryOutput, Ring, RingOutput, Secondary,
     SecondaryOutput, StandbyOutput, Zre,
 };
-use crate::wire::{Dialect, KNOWN_KEYS, WireError, open_piece, seal_piece};
+use crate::wire::{Dialect, KNOWN_KEYS, WireError, open_piece};
 
 mod answers;
 mod duty;
 mod events;
 mod guests;
 mod lab;
+mod links;
 mod roles;
 mod standby;
 mod station;
@@ -93,61 +94,21 @@ impl Node {
         }
         self.observe(now);
         match input {
-            Input::LinkUp { link, far, remote } => {
-                self.guests.link_up(link, remote);
-                match far {
-                    Some(Far::Duty(peer)) => self.duty.link_up(now, peer, link),
-                    Some(Far::Lab(ix)) => {
-                        self.drive_lab(now, |lab| lab.link_up(now.mono, ix, link, remote));
-                    }
-                    Some(Far::Zre(peer)) => self.tell_zre(now, |zre| zre.link_up(peer, link)),
-                    Some(Far::Station(_)) => self.station_link_up(link),
-                    None => {}
-                }
-            }
-            Input::LinkFailed { far: Far::Duty(peer), why } => self.duty.link_failed(now, peer, &why),
-            Input::LinkFailed { far: Far::Lab(ix), why } => {
-                self.drive_lab(now, |lab| lab.link_failed(now.mono, ix, &why));
-            }
-            Input::LinkFailed { far: Far::Zre(peer), .. } => {
-                self.tell_zre(now, |zre| zre.link_failed(now.mono, peer));
-            }
-            Input::LinkFailed { far: Far::Station(_), why } => self.station_link_failed(now, &why),
-            Input::LinkDown { link, why } => {
-                self.forget(link);
-                self.duty.link_down(now, link, &why);
-                self.lab.link_down(link);
-                self.tell_zre(now, |zre| zre.link_down(now.mono, link));
-                self.station_link_down(now, link, &why);
-            }
+            Input::LinkUp { link, far, remote } => self.link_up(now, link, far, remote),
+            Input::LinkFailed { far, why } => self.link_failed(now, far, &why),
+            Input::LinkDown { link, why } => self.link_down(now, link, &why),
             Input::Message { link, message } => self.message(now, link, message),
             Input::Offence { link, error } => self.offence(now, link, error),
+            Input::Beacon { from, beacon } => self.tell_zre(now, |zre| zre.beacon(now.mono, from, beacon)),
             Input::Appended(last) => {
                 self.secondary.appended(last);
                 self.duty.appended(last);
                 self.station_appended(now, last);
             }
-            Input::Piece { asker: Asker::Link(link), piece } => {
-                self.secondary.piece(now, &self.clock, link, piece);
-            }
-            Input::Piece { asker: Asker::Ring, piece } => {
-                let clock = Some(self.clock.sample(now.mono, now));
-                if let Duty::Ring(ring) = &mut self.duty {
-                    ring.piece(now, piece.map(|readings| seal_piece(&Readings { clock, ..readings })));
-                }
-            }
-            Input::Latest { asker: Asker::Lab(asker), latest, .. } => self.lab_latest(now, asker, latest),
-            Input::Piece { asker: Asker::Zre(_), .. } => {}
-            Input::Latest { asker: Asker::Zre(peer), id, latest } => {
-                self.tell_zre_latest(now, peer, id, latest);
-            }
-            Input::Beacon { from, beacon } => self.tell_zre(now, |zre| zre.beacon(now.mono, from, beacon)),
-            Input::Piece { asker: Asker::Station, piece } => self.station_piece(now, piece),
-            Input::Latest { asker: Asker::Station, id, latest } => self.station_latest(now, &id, latest),
+            Input::Piece { asker, piece } => self.piece(now, asker, piece),
+            Input::Latest { asker, id, latest } => self.tell_latest(now, asker, id, latest),
             Input::StationAnswered { asker, answer } => self.station_answered(now, &asker, answer),
-            Input::Latest { asker, id, latest } => self.tell_latest(asker, id, latest),
-            // The lab's programs are told what is newest, not a piece.
-            Input::Piece { asker: Asker::Lab(_), .. } | Input::ClockSynced(_) => {}
+            Input::ClockSynced(_) => {}
             Input::Taken { journal, cursor } => self.duty.taken(now, journal, cursor),
             Input::Refused { journal } => self.duty.refused(journal),
             Input::Become(role) => self.take_up(now, *role),
@@ -381,11 +342,7 @@ impl Node {
         let reply = self.send(link, Body::Error { re, text: why.clone() });
         self.outputs.push_back(reply);
         if closed {
-            self.forget(link);
-            self.duty.link_down(now, link, &why);
-            self.lab.link_down(link);
-            self.tell_zre(now, |zre| zre.link_down(now.mono, link));
-            self.station_link_down(now, link, &why);
+            self.link_down(now, link, &why);
             self.outputs.push_back(Output::Close(link, why));
         }
         self.outputs.push_back(Output::Report(Report::Offence { from, error, closed }));
