@@ -2,14 +2,15 @@
 //! with its role. The same code runs on a Pi, driven by the event loop, and in tests, driven by a scheduler; the
 //! contract with the driver is that of [`crate::proto`].
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
-use serde_json::{Value as Json, json};
+use serde_json::Value as Json;
 
 use crate::model::{Body, Instant, JournalId, Message, NodeName, Now, Pack, Pong, Readings};
 use crate::proto::contract::Machine;
 use crate::proto::{
-    Far, LinkId, OwnClock, PeerIx, PrimaryOutput, Ring, RingOutput, Secondary, SecondaryOutput, StandbyOutput,
+    Far, LinkId, OwnClock, PeerIx, PrimaryOutput, Ring, RingOutput, Secondary, SecondaryOutput,
+    StandbyOutput, Zre,
 };
 use crate::wire::{Dialect, KNOWN_KEYS, WireError, open_piece, seal_piece};
 
@@ -20,6 +21,8 @@ mod guests;
 mod roles;
 mod standby;
 mod station;
+mod status;
+mod zre;
 
 pub use crate::proto::RingPart;
 use duty::{Duty, DutyOutput};
@@ -48,6 +51,8 @@ pub struct Node {
     secondary: Secondary,
     duty: Duty,
     guests: Guests,
+    /// Its part among peers of ZRE.
+    zre: Option<Box<Zre>>,
     /// Its part in Autopilot's network.
     station: Option<Box<StationPart>>,
     next_id: u64,
@@ -69,6 +74,7 @@ impl Node {
             began_at: now.mono,
             duty,
             guests: Guests::default(),
+            zre: None,
             station: None,
             next_id: 1,
             outputs: VecDeque::new(),
@@ -88,16 +94,21 @@ impl Node {
                 self.guests.link_up(link, remote);
                 match far {
                     Some(Far::Duty(peer)) => self.duty.link_up(now, peer, link),
+                    Some(Far::Zre(peer)) => self.tell_zre(now, |zre| zre.link_up(peer, link)),
                     Some(Far::Station(_)) => self.station_link_up(link),
-                    Some(Far::Zre(_) | Far::Lab(_)) | None => {}
+                    Some(Far::Lab(_)) | None => {}
                 }
             }
             Input::LinkFailed { far: Far::Duty(peer), why } => self.duty.link_failed(now, peer, &why),
+            Input::LinkFailed { far: Far::Zre(peer), .. } => {
+                self.tell_zre(now, |zre| zre.link_failed(now.mono, peer));
+            }
             Input::LinkFailed { far: Far::Station(_), why } => self.station_link_failed(now, &why),
-            Input::LinkFailed { far: Far::Zre(_) | Far::Lab(_), .. } => {}
+            Input::LinkFailed { far: Far::Lab(_), .. } => {}
             Input::LinkDown { link, why } => {
                 self.forget(link);
                 self.duty.link_down(now, link, &why);
+                self.tell_zre(now, |zre| zre.link_down(now.mono, link));
                 self.station_link_down(now, link, &why);
             }
             Input::Message { link, message } => self.message(now, link, message),
@@ -116,6 +127,11 @@ impl Node {
                     ring.piece(now, piece.map(|readings| seal_piece(&Readings { clock, ..readings })));
                 }
             }
+            Input::Piece { asker: Asker::Zre(_), .. } => {}
+            Input::Latest { asker: Asker::Zre(peer), id, latest } => {
+                self.tell_zre_latest(now, peer, id, latest);
+            }
+            Input::Beacon { from, beacon } => self.tell_zre(now, |zre| zre.beacon(now.mono, from, beacon)),
             Input::Piece { asker: Asker::Station, piece } => self.station_piece(now, piece),
             Input::Latest { asker: Asker::Station, id, latest } => self.station_latest(now, &id, latest),
             Input::StationAnswered { asker, answer } => self.station_answered(now, &asker, answer),
@@ -130,14 +146,16 @@ impl Node {
 
     /// When to call [`Node::handle_timeout`] at the latest, and why.
     pub fn poll_timeout(&self) -> Option<(Instant, &'static str)> {
+        let zre = self.zre.as_ref().and_then(|part| part.poll_timeout());
         let station = self.station.as_ref().and_then(|part| part.machine.poll_timeout());
-        [self.duty.poll_timeout(), station].into_iter().flatten().min()
+        [self.duty.poll_timeout(), zre, station].into_iter().flatten().min()
     }
 
     /// Does what is due.
     pub fn handle_timeout(&mut self, now: Now) {
         self.observe(now);
         self.duty.handle_timeout(now);
+        self.tell_zre(now, |zre| zre.handle_timeout(now.mono));
         self.station_timeout(now);
     }
 
@@ -285,9 +303,13 @@ impl Node {
                     self.outputs.push_back(error);
                 }
             },
-            Body::Introduced { identity, .. } => self.introduced(now, link, &identity),
+            Body::Introduced { identity, .. } => {
+                if !self.introduced_to_zre(now, link, &identity) {
+                    self.introduced(now, link, &identity);
+                }
+            }
+            Body::Zre(message) => self.tell_zre(now, |zre| zre.message(now.mono, link, message)),
             Body::Station(routed) => self.station_message(now, link, routed),
-            Body::Zre(_) => {}
             Body::Foreign(json) => self.foreign(now, link, json),
             Body::Lab(_) => {}
         }
@@ -347,6 +369,7 @@ impl Node {
         if closed {
             self.forget(link);
             self.duty.link_down(now, link, &why);
+            self.tell_zre(now, |zre| zre.link_down(now.mono, link));
             self.station_link_down(now, link, &why);
             self.outputs.push_back(Output::Close(link, why));
         }
@@ -386,31 +409,6 @@ impl Node {
             _ => None,
         }
     }
-
-    /// How it is, as a `STATUS` answer says it.
-    pub fn status(&self, now: Now) -> Json {
-        let consumers: BTreeMap<&str, u64> =
-            self.secondary.consumers().iter().map(|(name, seq)| (name.as_str(), seq.0)).collect();
-        let mut status = json!({
-            "node": self.name.as_str(),
-            "role": self.duty.name(),
-            "version": env!("CARGO_PKG_VERSION"),
-            "journal": self.journal.to_string(),
-            "boot": self.clock.boot().to_string(),
-            "last": self.secondary.last().0,
-            "up_s": now.mono.saturating_since(self.began_at).as_secs(),
-            "clock": self.clock.status(now),
-            "consumers": consumers,
-            "foreign": self.guests.status(),
-        });
-        if let (Some(fields), Some(part)) = (status.as_object_mut(), &self.station) {
-            fields.insert("autopilot".to_owned(), part.machine.status());
-        }
-        if let Some(fields) = status.as_object_mut() {
-            fields.extend(self.duty.status(now).into_iter().map(|(key, said)| (key.to_owned(), said)));
-        }
-        status
-    }
 }
 
 /// The beginning of a text, in whole characters.
@@ -432,8 +430,10 @@ impl Machine for Node {
     fn outputs_max(&self) -> usize {
         // A duty that has just been let go drops its links.
         let dropped = self.outputs.iter().filter(|output| matches!(output, Output::Disconnect(_))).count();
+        let zre = self.zre.as_ref().map_or(0, |part| part.outputs_max());
         let station = self.station.as_ref().map_or(0, |part| part.machine.outputs_max());
         4 + dropped
+            + zre
             + station
             + match &self.duty {
                 Duty::Secondary => 0,

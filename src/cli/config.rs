@@ -40,6 +40,9 @@ pub(super) struct FileConfig {
     pub(super) plots: Option<PathBuf>,
     pub(super) plot_interval: Option<String>,
     pub(super) plot_last: Option<String>,
+    pub(super) zre: Option<String>,
+    pub(super) zre_groups: Vec<String>,
+    pub(super) description: Option<String>,
     pub(super) station: Option<String>,
     pub(super) terminal: Option<String>,
     pub(super) terminal_id: Option<String>,
@@ -76,6 +79,9 @@ pub(super) const KEYS: &[&str] = &[
     "plots",
     "plot_interval",
     "plot_last",
+    "zre",
+    "zre_groups",
+    "description",
     "station",
     "terminal",
     "terminal_id",
@@ -131,7 +137,7 @@ mod tests {
 
     #[test]
     fn every_key_is_read_and_named() {
-        let lists = ["peers", "chips", "faults", "standby", "listen", "allow"];
+        let lists = ["zre_groups", "peers", "chips", "faults", "standby", "listen", "allow"];
         let text: String = KEYS
             .iter()
             .map(|key| match *key {

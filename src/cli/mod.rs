@@ -27,6 +27,7 @@ mod soak;
 mod station;
 mod status;
 mod words;
+mod zre;
 
 const ABOUT: &str = "\
 One binary on every Raspberry Pi of a site: reads its I2C sensors into a durable journal, and
@@ -76,6 +77,14 @@ enum Command {
     Request(request::RequestArgs),
     /// Ask a running node for its role, or give it another
     Role(role::RoleArgs),
+    /// List who is there by ZRE (pyre, zyre, nodes): id, name, address, groups, headers
+    Peers(zre::peers::PeersArgs),
+    /// Say something to all in a group of ZRE
+    Shout(zre::say::ShoutArgs),
+    /// Say something to one peer of ZRE, and print its answer
+    Whisper(zre::say::WhisperArgs),
+    /// Print what is said in a group of ZRE
+    Listen(zre::listen::ListenArgs),
     /// Send a message to a station of Autopilot's network (a node is one), and print what it answers
     Call(call::CallArgs),
     /// Send a file to a node's folder of files, in parts, checked, from where it broke off
@@ -122,6 +131,10 @@ pub fn main() -> ExitCode {
         Command::Status(args) => status::run(&args),
         Command::Request(args) => request::run(&args),
         Command::Role(args) => role::run(args),
+        Command::Peers(args) => zre::peers::run(&args),
+        Command::Shout(args) => zre::say::shout(&args),
+        Command::Whisper(args) => zre::say::whisper(&args),
+        Command::Listen(args) => zre::listen::run(&args),
         Command::Call(args) => call::run(&args),
         Command::SendFile(args) => send_file::run(&args),
         Command::Doctor(args) => doctor::run(*args),

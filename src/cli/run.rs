@@ -22,11 +22,13 @@ mod question;
 mod ring;
 mod role;
 mod standby;
+mod zre;
 
 pub(super) use listen::listen;
 pub(super) use own_place::{Own, is_elsewhere};
 pub(super) use ring::Which;
 pub(super) use role::{OrderName, check_peer};
+pub(super) use zre::{GROUP_RULE, is_group};
 
 const EXAMPLES: &str = "\
 Each flag can stand in the config file (peers, chips and faults are lists there) and in the
@@ -177,6 +179,9 @@ pub(super) struct RunArgs {
     plot_last: Option<String>,
 
     #[command(flatten)]
+    zre: zre::ZreArgs,
+
+    #[command(flatten)]
     autopilot: autopilot::AutopilotArgs,
 }
 
@@ -222,6 +227,7 @@ pub(super) fn settle(args: RunArgs, file: FileConfig) -> Result<Settings> {
     Ok(Settings {
         role: role::role(&args, &file, &own)?,
         access: listen::access(&args, &file)?,
+        zre: zre::settings(&args.zre, &file)?,
         name: own.name,
         listen: own.listen,
         autopilot: autopilot::settings(args.autopilot, &file, &autopilot_name)?,

@@ -12,12 +12,14 @@ use mio::{Events, Interest, Poll, Token};
 use signal_hook::consts::{SIGHUP, SIGUSR1};
 use signal_hook_mio::v1_0::Signals;
 
+mod beacons;
 mod links;
 mod orders;
 mod outputs;
 mod stations;
 mod telling;
 
+use super::beacons::Beacons;
 use super::clock;
 use super::crew::Crew;
 use super::files::Files;
@@ -41,6 +43,7 @@ const SIGNALS: Token = Token(1);
 const FIRST_PORT: usize = 2;
 /// Tokens from here on are links' numbers.
 const FIRST_LINK: u64 = 16;
+const BEACONS: Token = Token(15);
 
 /// Links that wait for the store are looked at again after this at the latest.
 const PAUSE_MAX: Duration = Duration::from_millis(50);
@@ -65,6 +68,8 @@ pub(crate) struct Parts {
     pub(crate) ports: Vec<Port>,
     pub(crate) signals: Signals,
     pub(crate) node: Node,
+    /// How it is found by peers of ZRE.
+    pub(crate) beacons: Option<Beacons>,
     pub(crate) synced: Synced,
     pub(crate) store: StoreHandle,
     pub(crate) replies: Receiver<StoreReply>,
@@ -115,6 +120,8 @@ pub(crate) struct EventLoop {
     pending: Option<Pending>,
     /// Somebody asked meanwhile to read the config again.
     reload_waits: bool,
+    /// More beacons have come than their turn allowed.
+    has_beacons: bool,
     ending: Option<Ending>,
 }
 
@@ -125,6 +132,11 @@ impl EventLoop {
             registry
                 .register(&mut port.listener, Token(FIRST_PORT + at), Interest::READABLE)
                 .context("watching a listening port")?;
+        }
+        if let Some(beacons) = &mut parts.beacons {
+            registry
+                .register(&mut beacons.socket, BEACONS, Interest::READABLE)
+                .context("watching for beacons")?;
         }
         registry.register(&mut parts.signals, SIGNALS, Interest::READABLE).context("watching for signals")?;
         Ok(Self {
@@ -148,6 +160,7 @@ impl EventLoop {
             turned_away: 0,
             pending: None,
             reload_waits: false,
+            has_beacons: false,
             ending: None,
         })
     }
@@ -162,6 +175,7 @@ impl EventLoop {
             self.handle_due(now);
             self.flush();
             if let Some(ending) = self.ending {
+                self.parts.beacons.iter_mut().for_each(Beacons::goodbye);
                 return Ok(ending);
             }
             let patience = self.patience(now.mono);
@@ -173,9 +187,13 @@ impl EventLoop {
                 match event.token() {
                     WAKER => self.take_replies(),
                     SIGNALS => self.take_signals(),
+                    BEACONS => self.take_beacons(),
                     Token(port) if port < FIRST_PORT + PORTS_MAX => self.accept(port - FIRST_PORT),
                     Token(number) => self.link_event(LinkId(number as u64), event, &mut scratch),
                 }
+            }
+            if self.has_beacons {
+                self.take_beacons();
             }
             for link in std::mem::take(&mut self.unread) {
                 self.read(link, &mut scratch);
@@ -197,7 +215,7 @@ impl EventLoop {
     }
 
     fn patience(&self, now: Instant) -> Option<Duration> {
-        if !self.unread.is_empty() {
+        if !self.unread.is_empty() || self.has_beacons {
             return Some(Duration::ZERO);
         }
         let node = self.parts.node.poll_timeout().map(|(at, _)| at);

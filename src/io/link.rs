@@ -171,7 +171,8 @@ impl Link {
         self.waiting_bytes() <= OUTBOUND_MAX_BYTES
     }
 
-    fn waiting_bytes(&self) -> usize {
+    /// What is queued and not yet sent.
+    pub(crate) fn waiting_bytes(&self) -> usize {
         self.outbound.len() - self.sent
     }
 

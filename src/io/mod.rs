@@ -4,6 +4,7 @@
 //! names; a running sink has one that draws. They talk through bounded channels, and nobody waits for the network.
 
 mod autopilot;
+mod beacons;
 mod clock;
 mod crew;
 mod desk;
@@ -27,6 +28,8 @@ mod settings;
 mod store_thread;
 mod synced;
 mod unfinished;
+mod zre;
+mod zre_peer;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -49,13 +52,13 @@ pub use ports::PORTS_MAX;
 pub use request::{Client, ClientError, Patience};
 pub use settings::{
     AccessSettings, Again, BusSettings, OtherRole, PlotSettings, PortSettings, RoleSettings, Settings,
-    Source, StandbySettings,
+    Source, StandbySettings, ZreSettings,
 };
+pub use zre_peer::ZrePeerLoop;
 
 use crate::model::{JournalId, NodeName, Now};
 use crate::node::{Node, NodeConfig};
 use crate::store::{Check, OpenParams, OwnJournal, Store};
-use autopilot::Sampling;
 use crew::Crew;
 use event_loop::{Ending, EventLoop, Parts, WAKER};
 use files::Files;
@@ -98,7 +101,8 @@ fn session(mut plan: Plan, check: Check, hangup_reloads: bool) -> Result<(Ending
     let signals = Signals::new(watched(hangup_reloads)).context("watching for signals")?;
     let store = open_store(plan.settings(), check)?;
     let mut synced = Synced::default();
-    let node = node(plan.settings(), &store, &mut synced, clock::now())?;
+    let mut node = node(plan.settings(), &store, &mut synced, clock::now())?;
+    let beacons = zre::join(&mut node, plan.settings(), &address)?;
     let poll = Poll::new().context("making the event loop")?;
     let waker = Arc::new(Waker::new(poll.registry(), WAKER).context("making the event loop")?);
     let wake = move || {
@@ -120,6 +124,7 @@ fn session(mut plan: Plan, check: Check, hangup_reloads: bool) -> Result<(Ending
         ports,
         signals,
         node,
+        beacons,
         synced,
         store: store.clone(),
         replies,
@@ -207,7 +212,7 @@ fn node(settings: &Settings, store: &Store, synced: &mut Synced, now: Now) -> Re
         role: roles::role(&settings.role, &RoleFacts::of(store)?),
     };
     let station = autopilot::station(settings, settings.access.allow, clock::random_u64());
-    Ok(Node::new(config, now).with_station(station, Sampling::default().state(), now))
+    Ok(Node::new(config, now).with_station(station, now))
 }
 
 /// Ten thousand links need as many file descriptors; the soft limit is often 1,024.

@@ -8,7 +8,7 @@ use serde_json::{Value as Json, json};
 
 use super::kept_role::{self, Keep};
 use super::plotter::Drawing;
-use super::settings::{AccessSettings, RoleSettings, Settings, Source};
+use super::settings::{AccessSettings, RoleSettings, Settings, Source, ZreSettings};
 use super::store_thread::StoreSettings;
 use crate::model::{RoleAnswer, RoleName, RoleOrder, RoleOrigin, RoleRequest};
 use crate::store::Retention;
@@ -176,6 +176,7 @@ impl Plan {
         stays("name", &now.name, &read.name);
         stays("listen", &self.listen, &read.listen);
         stays("what is open at ports", &Opened(&now.access), &Opened(&read.access));
+        stays("zre", &Peered(&now.zre), &Peered(&read.zre));
         stays("data", &now.data.display(), &read.data.display());
         if now.autopilot != read.autopilot {
             cannot.push(
@@ -197,6 +198,7 @@ impl Plan {
             name: now.name.clone(),
             listen: now.listen.clone(),
             access: AccessSettings { allow: read.access.allow, ..now.access.clone() },
+            zre: now.zre.clone(),
             data: now.data.clone(),
             role: now.role.clone(),
             autopilot: now.autopilot.clone(),
@@ -266,6 +268,21 @@ impl std::fmt::Display for Opened<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}", self.0.open)?;
         self.0.more.iter().try_for_each(|port| write!(f, " {}={}", port.open, port.address))
+    }
+}
+
+/// Where it is a peer of ZRE, in words.
+struct Peered<'a>(&'a Option<ZreSettings>);
+
+impl std::fmt::Display for Peered<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.0 {
+            None => f.write_str("off"),
+            Some(zre) => {
+                let groups = zre.groups.join(", ");
+                write!(f, "on at {}, in [{groups}], described as {:?}", zre.interface, zre.description)
+            }
+        }
     }
 }
 

@@ -18,6 +18,7 @@ fn primary(peer: &str) -> RoleSettings {
 
 fn settings(data: &Path) -> Settings {
     Settings {
+        zre: None,
         name: NodeName::new("pi-2").unwrap(),
         role: RoleSettings::Secondary,
         listen: "127.0.0.1:0".to_owned(),

@@ -39,8 +39,21 @@ pub struct Settings {
     pub keep_bytes: u64,
     /// Where and when a running sink draws.
     pub plots: Option<PlotSettings>,
+    /// On which network it is a peer of ZRE.
+    pub zre: Option<ZreSettings>,
     /// Its part in Autopilot's network.
     pub autopilot: AutopilotSettings,
+}
+
+/// A node among peers of ZRE.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ZreSettings {
+    /// The interface, by its name or IPv4 address.
+    pub interface: String,
+    /// The groups to be in, beside that of all nodes.
+    pub groups: Vec<String>,
+    /// What peers are told of this node.
+    pub description: String,
 }
 
 /// What is open to whom.

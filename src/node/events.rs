@@ -9,8 +9,8 @@ use serde_json::Value as Json;
 
 use super::{StationAnswer, TEXT_MAX_CHARS, head};
 use crate::model::{
-    BootId, ClockLink, ClockMark, JournalId, Message, NodeName, Pack, Readings, RoleAnswer, RoleOrder,
-    RoundRecord, Seq,
+    Beacon, BootId, ClockLink, ClockMark, JournalId, Message, NodeName, Pack, Readings, RoleAnswer,
+    RoleOrder, RoundRecord, Seq, ZreId,
 };
 use crate::proto::{
     Far, LinkId, PollOrder, PrimaryReport, RingPart, RingReport, StandbyReport, StationAsker, StationOrder,
@@ -104,6 +104,8 @@ pub enum Asker {
     Link(LinkId),
     /// The ring, for its token.
     Ring,
+    /// A peer of ZRE, who is answered by a WHISPER.
+    Zre(ZreId),
     /// The station of Autopilot's network.
     Station,
 }
@@ -147,6 +149,13 @@ pub enum Input {
         link: LinkId,
         /// What is wrong with them.
         error: WireError,
+    },
+    /// A beacon of ZRE came.
+    Beacon {
+        /// From this address.
+        from: IpAddr,
+        /// What it says.
+        beacon: Beacon,
     },
     /// The own journal is durable through this place.
     Appended(Seq),
@@ -267,6 +276,8 @@ pub enum Output {
         /// What is wanted.
         order: RoleOrder,
     },
+    /// Send a beacon of ZRE to everybody on the network.
+    Beacon(Beacon),
     /// A station wants something of this node; answer with [`Input::StationAnswered`].
     StationOrder(StationAsker, StationOrder),
     /// Tell people.
@@ -282,6 +293,13 @@ pub enum Report {
     Standby(StandbyReport),
     /// From the ring.
     Ring(RingReport),
+    /// A peer of ZRE is there, or is gone.
+    Zre {
+        /// Its name and id.
+        peer: String,
+        /// What it does.
+        what: String,
+    },
     /// From Autopilot's network.
     Station(StationReport),
     /// A token brought readings that are not what stands on them: they are asked for again.
@@ -326,7 +344,7 @@ impl Report {
             Report::Standby(report) => report.is_warning(),
             Report::Ring(report) => report.is_warning(),
             Report::Station(report) => report.is_warning(),
-            Report::Foreign { .. } => false,
+            Report::Foreign { .. } | Report::Zre { .. } => false,
             Report::Piece { .. } | Report::Offence { .. } | Report::Complaint { .. } => true,
         }
     }
@@ -338,6 +356,7 @@ impl fmt::Display for Report {
             Report::Primary(report) => report.fmt(f),
             Report::Standby(report) => report.fmt(f),
             Report::Ring(report) => report.fmt(f),
+            Report::Zre { peer, what } => write!(f, "{peer} {what}"),
             Report::Station(report) => report.fmt(f),
             Report::Piece { journal, why } => {
                 write!(f, "the token brought readings of journal {journal} that are refused: {why}")

@@ -19,6 +19,7 @@ impl Node {
         self.end_duty();
         let (name, own) = (self.name.clone(), (self.journal, self.secondary.last()));
         self.duty = Duty::new(name, own, role, now.mono);
+        self.tell_zre_role(now);
     }
 
     fn end_duty(&mut self) {

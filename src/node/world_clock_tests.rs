@@ -419,9 +419,10 @@ impl World {
             | Output::Append(_)
             | Output::Report(_)
             | Output::ChangeRole { .. }
+            | Output::Beacon(_)
             | Output::ReadLatest { .. }
             | Output::StationOrder(..)
-            | Output::Read { asker: Asker::Ring | Asker::Station, .. } => return,
+            | Output::Read { asker: Asker::Ring | Asker::Zre(_) | Asker::Station, .. } => return,
         }
         self.commit_soon(at);
     }

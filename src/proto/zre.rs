@@ -147,9 +147,9 @@ impl Zre {
         self.speakers.insert(link, speaker);
     }
 
-    /// Whether a peer of ZRE opened this link: nothing is answered on it.
-    pub fn is_speaker(&self, link: LinkId) -> bool {
-        self.speakers.contains_key(&link)
+    /// Whether this link is one that a peer opened, or one to a peer.
+    pub fn is_its_link(&self, link: LinkId) -> bool {
+        self.speakers.contains_key(&link) || self.peers.values().any(|peer| peer.link() == Some(link))
     }
 
     /// A message came.
@@ -169,12 +169,13 @@ impl Zre {
         }
         peer.heard(now);
         match message.body {
-            ZreBody::Hello(_) | ZreBody::PingOk => {}
+            ZreBody::Hello(_) => {}
+            ZreBody::PingOk => self.tell(ZreEvent::PingOk { peer: id }),
             ZreBody::Ping => peer.say(ZreBody::PingOk, &mut self.outputs),
-            ZreBody::Whisper(content) => self.tell(ZreEvent::Whisper { peer: id, content }),
+            ZreBody::Whisper(content) => self.tell(ZreEvent::Whisper { peer: id, link, content }),
             ZreBody::Shout { group, content } => {
                 if self.config.groups.contains(&group) {
-                    self.tell(ZreEvent::Shout { peer: id, group, content });
+                    self.tell(ZreEvent::Shout { peer: id, link, group, content });
                 }
             }
             ZreBody::Join { group, .. } => {
@@ -206,6 +207,15 @@ impl Zre {
             peer.say_or_keep(body, &mut self.outputs)
         };
         members.map(said).filter(|is_said| *is_said).count()
+    }
+
+    /// Asks a peer whether it has taken what was said to it; [`ZreEvent::PingOk`] says that it has. False when it
+    /// cannot be asked.
+    pub fn ping(&mut self, peer: ZreId) -> bool {
+        match self.peers.get_mut(&peer).filter(|peer| peer.is_ready()) {
+            Some(peer) => peer.say_or_keep(ZreBody::Ping, &mut self.outputs),
+            None => false,
+        }
     }
 
     /// Joins a group.
@@ -310,7 +320,8 @@ impl Zre {
         let is_anew = peer.begins_anew(now);
         if is_anew {
             peer.answer_anew(says, &mut self.outputs);
-            self.outputs.push_back(ZreOutput::Event(ZreEvent::Exit { peer: id, why: ZreParting::Anew }));
+            let (name, why) = (peer.name().to_owned(), ZreParting::Anew);
+            self.outputs.push_back(ZreOutput::Event(ZreEvent::Exit { peer: id, name, why }));
         }
         peer.take_hello(hello);
         if is_anew || !was_ready {
@@ -324,7 +335,7 @@ impl Zre {
         peer.disconnect(&mut self.outputs);
         self.silence(id);
         if peer.is_ready() {
-            self.tell(ZreEvent::Exit { peer: id, why });
+            self.tell(ZreEvent::Exit { peer: id, name: peer.name().to_owned(), why });
         }
     }
 

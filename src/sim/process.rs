@@ -252,7 +252,8 @@ impl World<'_> {
             }
             Output::NoteLink { journal, link, .. } => self.met(at, journal, link),
             // Nobody in this world sends a ROLE or a LATEST; a fault of its own gives another role.
-            Output::NoteMark(_)
+            Output::Beacon(_)
+            | Output::NoteMark(_)
             | Output::ChangeRole { .. }
             | Output::ReadLatest { .. }
             | Output::StationOrder(..) => Ok(()),

@@ -4,6 +4,7 @@
 //! with the test, however it ends.
 
 use std::io::{BufRead, BufReader};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use super::Launch;
@@ -58,6 +59,15 @@ impl Lan {
     /// The node, on this host.
     pub(crate) fn launch(&self, at: usize, launch: Launch) -> Launch {
         launch.on(&enter(&self.hosts[at].id()))
+    }
+
+    /// Any other program, on this host.
+    pub(crate) fn command(&self, at: usize, program: &Path) -> Command {
+        let id = self.hosts[at].id();
+        let before = enter(&id);
+        let mut command = Command::new(before[0]);
+        command.args(&before[1..]).arg(program);
+        command
     }
 
     /// Pulls the cable of a host: what it sends goes nowhere, and nobody is told.

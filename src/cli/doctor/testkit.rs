@@ -92,6 +92,7 @@ impl Machine {
         let chips: Vec<ChipSpec> = chips.iter().map(|chip| chip.parse().unwrap()).collect();
         let bus = BusSettings { bus: BusSpec::Pi(1), chips, faults: Vec::new() };
         let settings = Settings {
+            zre: None,
             name: NodeName::new("bench").unwrap(),
             role: RoleSettings::Secondary,
             listen: "127.0.0.1:1".to_owned(),

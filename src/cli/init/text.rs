@@ -15,6 +15,9 @@ const DEFAULT: &str = "[default: ";
 
 /// What to show for a setting whose default is no fixed value, as TOML.
 const EXAMPLES: &[(&str, &str)] = &[
+    ("zre", "\"eth0\""),
+    ("zre_groups", "[\"greenhouse\"]"),
+    ("description", "\"south wall, below the roof\""),
     ("role", "\"secondary\""),
     ("name", "\"greenhouse-1\""),
     ("allow", "[\"START\", \"STOP\"]"),

@@ -10,7 +10,7 @@ use mio::{Interest, Token};
 use super::EventLoop;
 use crate::io::clock;
 use crate::io::link::{Fate, Link, Received};
-use crate::model::{Access, Body};
+use crate::model::{Access, Body, FramingName};
 use crate::node::Input;
 use crate::proto::{Far, LinkId};
 use crate::wire::Framing;
@@ -55,7 +55,12 @@ impl EventLoop {
             let Some(port) = self.parts.ports.get(port) else { return };
             match port.listener.accept() {
                 Ok((stream, remote)) => {
-                    let access = port.access(remote, &self.parts.crew.plan().settings().access);
+                    let mut access = port.access(remote, &self.parts.crew.plan().settings().access);
+                    // Who is told by beacons where to come is let in there.
+                    let here = stream.local_addr().ok().map(|address| address.ip().to_canonical());
+                    if self.parts.beacons.as_ref().is_some_and(|known| Some(known.address().into()) == here) {
+                        access.open = access.open.with(FramingName::Zre);
+                    }
                     self.welcome(stream, remote, access);
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return,
@@ -82,7 +87,7 @@ impl EventLoop {
             stream,
             remote,
             None,
-            Framing::unknown(access).named(self.parts.node.zmtp_identity()),
+            Framing::unknown(access).named(self.parts.node.zmtp_identity(None)),
         ) {
             log::debug!("{remote}: connected");
             self.tell(Input::LinkUp { link, far: None, remote: remote.ip() });

@@ -86,6 +86,9 @@ impl EventLoop {
                 }
                 Output::NotePeer(address, node) => self.ask_store(now, StoreCommand::NotePeer(address, node)),
                 Output::ChangeRole { link, id, order } => self.order(now, link, id, order, &mut beside),
+                Output::Beacon(beacon) => {
+                    self.parts.beacons.iter_mut().for_each(|beacons| beacons.send(beacon));
+                }
                 Output::StationOrder(asker, order) => self.station_order(now, asker, order),
                 Output::Report(report) => self.tell_people(now, &report),
             }
@@ -218,7 +221,7 @@ impl EventLoop {
             TcpStream::connect(address).map(|stream| (stream, address)).map_err(|error| error.to_string())
         });
         let added = stream.and_then(|(stream, address)| {
-            let framing = Framing::speaking(dialect).named(self.parts.node.zmtp_identity());
+            let framing = Framing::speaking(dialect).named(self.parts.node.zmtp_identity(Some(far)));
             self.add_link(stream, address, Some(far), framing)
                 .ok_or_else(|| "the socket cannot be watched".to_owned())
         });

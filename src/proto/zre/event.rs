@@ -36,6 +36,8 @@ pub enum ZreEvent {
     Exit {
         /// Who.
         peer: ZreId,
+        /// Its name.
+        name: String,
         /// Why.
         why: ZreParting,
     },
@@ -53,10 +55,17 @@ pub enum ZreEvent {
         /// Which.
         group: String,
     },
+    /// A peer has taken all that was said to it before [`super::Zre::ping`].
+    PingOk {
+        /// Who.
+        peer: ZreId,
+    },
     /// A peer says something to this one.
     Whisper {
         /// Who.
         peer: ZreId,
+        /// By which link.
+        link: LinkId,
         /// What: frames, none in the case of an empty message.
         content: Vec<Vec<u8>>,
     },
@@ -64,6 +73,8 @@ pub enum ZreEvent {
     Shout {
         /// Who.
         peer: ZreId,
+        /// By which link.
+        link: LinkId,
         /// Which group.
         group: String,
         /// What.

@@ -153,10 +153,13 @@ fn what_is_said_comes_through_and_is_answered_by_name() {
     scene.with(2);
     let content = vec![b"a".to_vec(), Vec::new()];
     let told = events(scene.message(2, 2, ZreBody::Whisper(content.clone())));
-    assert_eq!(told, [ZreEvent::Whisper { peer: id(2), content: content.clone() }]);
+    assert_eq!(told, [ZreEvent::Whisper { peer: id(2), link: from(2), content: content.clone() }]);
     let shout = |group: &str| ZreBody::Shout { group: group.into(), content: content.clone() };
     let told = events(scene.message(2, 3, shout("pisink")));
-    assert_eq!(told, [ZreEvent::Shout { peer: id(2), group: "pisink".into(), content: content.clone() }]);
+    assert_eq!(
+        told,
+        [ZreEvent::Shout { peer: id(2), link: from(2), group: "pisink".into(), content: content.clone() }]
+    );
     assert_eq!(scene.message(2, 4, shout("others")), [], "this one is not in that group");
     assert_eq!(sent(&scene.message(2, 5, ZreBody::Ping)), [(2, "PING-OK")]);
     let outputs = scene.input(|zre, _| assert!(zre.whisper(id(2), content.clone())));
@@ -204,7 +207,10 @@ fn goodbye_counts_from_its_own_address_only() {
     assert_eq!(scene.input(|zre, now| zre.beacon(now, ip(3), goodbye)), []);
     let outputs = scene.input(|zre, now| zre.beacon(now, ip(2), goodbye));
     assert_eq!(outputs[0], ZreOutput::Disconnect(PeerIx(0), Some(to(2))));
-    assert_eq!(events(outputs), [ZreEvent::Exit { peer: id(2), why: ZreParting::Goodbye }]);
+    assert_eq!(
+        events(outputs),
+        [ZreEvent::Exit { peer: id(2), name: "pi-2".into(), why: ZreParting::Goodbye }]
+    );
     let unknown = scene.input(|zre, now| zre.beacon(now, ip(2), goodbye));
     assert_eq!(unknown, []);
 }
@@ -217,10 +223,10 @@ fn a_silent_peer_is_asked_each_second_and_then_gone() {
     let outputs = scene.seconds(3);
     assert_eq!(sent(&outputs), [(2, "PING"), (3, "PING"), (4, "PING")]);
     // An answer is as good as a beacon.
-    assert_eq!(scene.message(2, 2, ZreBody::PingOk), []);
+    assert_eq!(events(scene.message(2, 2, ZreBody::PingOk)), [ZreEvent::PingOk { peer: id(2) }]);
     assert_eq!(sent(&scene.seconds(10)), []);
     let told = events(scene.seconds(21));
-    assert_eq!(told, [ZreEvent::Exit { peer: id(2), why: ZreParting::Expired }]);
+    assert_eq!(told, [ZreEvent::Exit { peer: id(2), name: "pi-2".into(), why: ZreParting::Expired }]);
     assert_eq!(scene.zre().peers().count(), 0);
 }
 
@@ -247,7 +253,10 @@ fn lost_messages_make_both_begin_anew() {
     scene.with(2);
     let outputs = scene.message(2, 3, whisper());
     assert_eq!(outputs[0], ZreOutput::Disconnect(PeerIx(0), Some(to(2))));
-    assert_eq!(events(outputs), [ZreEvent::Exit { peer: id(2), why: ZreParting::MessagesLost }]);
+    assert_eq!(
+        events(outputs),
+        [ZreEvent::Exit { peer: id(2), name: "pi-2".into(), why: ZreParting::MessagesLost }]
+    );
     assert_eq!(scene.message(2, 4, whisper()), [], "nothing counts before its next HELLO");
     assert_eq!(scene.beacon(2), [ZreOutput::Connect(PeerIx(1), "10.99.0.2:7001".into())]);
     assert_eq!(sent(&scene.linked(2, PeerIx(1))), [(1, "HELLO")]);
@@ -269,7 +278,7 @@ fn a_second_hello_is_answered_with_ours_on_a_new_link() {
         [
             ZreOutput::Disconnect(PeerIx(0), Some(to(2))),
             ZreOutput::Connect(PeerIx(0), "10.99.0.2:7001".into()),
-            ZreOutput::Event(ZreEvent::Exit { peer: id(2), why: ZreParting::Anew }),
+            ZreOutput::Event(ZreEvent::Exit { peer: id(2), name: "pi-2".into(), why: ZreParting::Anew }),
             ZreOutput::Event(ZreEvent::Enter { peer: id(2) }),
         ]
     );
@@ -370,7 +379,7 @@ fn own_beacons_and_own_identity_are_nobody() {
     let mut scene = Scene::new();
     assert_eq!(scene.beacon(1), []);
     assert_eq!(scene.enters(1), []);
-    assert!(!scene.zre().is_speaker(from(1)));
+    assert!(!scene.zre().is_its_link(from(1)));
 }
 
 #[test]

@@ -148,10 +148,15 @@ fn configs() -> impl Strategy<Value = FileConfig> {
     let lists = (words(), words(), words(), words());
     let times = (word(), word(), word(), word(), word());
     let rest = (word(), word(), word(), word(), word());
+    let zre = (word(), words(), word());
     let ring = (place(), words(), place(), word(), word(), word());
     let autopilot = (word(), word(), word(), word(), word(), word());
-    (names, lists, times, rest, ring, autopilot).prop_map(|(names, lists, times, rest, ring, autopilot)| {
+    let more = (autopilot, zre);
+    (names, lists, times, rest, ring, more).prop_map(|(names, lists, times, rest, ring, (autopilot, zre))| {
         FileConfig {
+            zre: zre.0,
+            zre_groups: zre.1,
+            description: zre.2,
             role: names.0,
             name: names.1,
             listen: names.2,
