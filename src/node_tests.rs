@@ -1,8 +1,10 @@
 //! The node as a whole: what it answers, and what it bounds. What several of them keep among themselves is in `sim`.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use core::net::IpAddr;
+use serde_json::json;
 
 use super::*;
 use crate::model::{

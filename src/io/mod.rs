@@ -212,7 +212,7 @@ fn node(settings: &Settings, store: &Store, synced: &mut Synced, now: Now) -> Re
         role: roles::role(&settings.role, &RoleFacts::of(store)?),
     };
     let station = autopilot::station(settings, settings.access.allow, clock::random_u64());
-    Ok(Node::new(config, now).with_station(station, now))
+    Ok(Node::new(config, now).with_station(station, now).with_lab(settings.lab.clone(), now))
 }
 
 /// Ten thousand links need as many file descriptors; the soft limit is often 1,024.
