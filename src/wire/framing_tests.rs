@@ -79,6 +79,9 @@ fn a_length_that_can_be_read_from_either_end_is_the_one_that_holds_a_text() {
         assert_eq!(told_of(&v2012(length)), Some(Dialect::Jsocket(JsocketDialect::V2012)), "{length}");
         assert_eq!(told_of(&v1(length)), Some(Dialect::Jsocket(JsocketDialect::V1)), "{length}");
     }
+    // A text as Python writes it.
+    let nan = [&256u32.to_be_bytes()[..], b"[NaN", &[b' '; 251], b"]"].concat();
+    assert_eq!(told_of(&nan), Some(Dialect::Jsocket(JsocketDialect::V1)));
     // Both readings are the same: the newer one.
     assert_eq!(told_of(&v2012(0x01_0100)), Some(Dialect::Jsocket(JsocketDialect::V1)));
     // Only one reading is within the bound.

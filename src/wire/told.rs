@@ -6,6 +6,7 @@
 //! for that a peer would send only after an answer.
 
 use super::framing::{Dialect, JsocketDialect};
+use super::json;
 
 /// Longest JSON text of jsocket, in bytes; its own bound.
 pub const JSOCKET_MAX_BYTES: usize = 10 << 20;
@@ -91,7 +92,7 @@ fn big_or_little_endian(length: [u8; LENGTH_BYTES], can_be_2012: bool, text: &[u
         return Told::Is(Dialect::Jsocket(JsocketDialect::V2012));
     }
     let Some(text) = text.get(..shorter) else { return Told::More(LENGTH_BYTES + shorter) };
-    let is_shorter = serde_json::from_slice::<serde::de::IgnoredAny>(text).is_ok();
+    let is_shorter = json::read(text).is_ok();
     let is_big = is_shorter == (big < little);
     Told::Is(Dialect::Jsocket(if is_big { JsocketDialect::V1 } else { JsocketDialect::V2012 }))
 }
