@@ -1,5 +1,8 @@
 //! The node as a whole: what it answers, and what it bounds. What several of them keep among themselves is in `sim`.
 
+use std::collections::BTreeMap;
+
+use serde_json::json;
 use std::time::Duration;
 
 use core::net::IpAddr;

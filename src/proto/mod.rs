@@ -16,6 +16,7 @@
 mod backoff;
 mod clock;
 pub(crate) mod contract;
+mod deal;
 pub(crate) mod defect;
 pub mod foreign;
 mod journals;
@@ -30,6 +31,7 @@ mod zre;
 
 pub use backoff::Backoff;
 pub use clock::OwnClock;
+pub use deal::{Deal, DealOutput, TRIES_MAX};
 pub use lab::{Lab, LabConfig, LabOutput, LabReport, LabRing, LabSource};
 pub use primary::{PollOrder, Primary, PrimaryConfig, PrimaryOutput, PrimaryReport};
 pub use ring::{Ring, RingConfig, RingOutput, RingPart, RingReport};
