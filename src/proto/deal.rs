@@ -50,6 +50,8 @@ pub struct Deal {
     last: Option<ZreId>,
     least_loaded: bool,
     timeout: Duration,
+    /// Nothing is dealt before it is known who is there.
+    has_begun: bool,
     outputs: VecDeque<DealOutput>,
 }
 
@@ -63,8 +65,15 @@ impl Deal {
             last: None,
             least_loaded,
             timeout,
+            has_begun: false,
             outputs: VecDeque::new(),
         }
+    }
+
+    /// Deals what is there to those who are, and to whoever comes.
+    pub fn begin(&mut self, now: Instant) {
+        self.has_begun = true;
+        self.give(now);
     }
 
     /// Somebody is in the group.
@@ -153,6 +162,9 @@ impl Deal {
     }
 
     fn give(&mut self, now: Instant) {
+        if !self.has_begun {
+            return;
+        }
         let mut none = VecDeque::new();
         while let Some(request) = self.waiting.pop_front() {
             let Some(known) = self.requests.get_mut(request) else { continue };
@@ -207,16 +219,16 @@ mod tests {
     }
 
     fn deal(count: usize, members: u8, least_loaded: bool) -> Deal {
-        let mut deal = Deal::new(0, Duration::from_secs(1), least_loaded);
+        let mut deal = Deal::new(count, Duration::from_secs(1), least_loaded);
         (1..=members).for_each(|member| deal.enter(NOW, id(member)));
-        let requests = Deal::new(count, Duration::from_secs(1), least_loaded);
-        Deal { members: deal.members, ..requests }
+        assert_eq!(given(&mut deal), []);
+        deal
     }
 
     #[test]
     fn requests_go_round_and_no_member_has_more_than_its_window() {
         let mut deal = deal(30, 3, false);
-        deal.give(NOW);
+        deal.begin(NOW);
         let first = given(&mut deal);
         assert_eq!(first[..5], [(0, 1), (1, 2), (2, 3), (3, 1), (4, 2)]);
         assert_eq!(first.len(), 3 * WINDOW);
@@ -227,7 +239,7 @@ mod tests {
     #[test]
     fn the_least_loaded_gets_the_next() {
         let mut deal = deal(20, 2, true);
-        deal.give(NOW);
+        deal.begin(NOW);
         given(&mut deal);
         for request in [1, 3, 5] {
             assert_eq!(deal.answer(NOW, id(2), Some(request)), Some(request));
@@ -238,7 +250,7 @@ mod tests {
     #[test]
     fn what_is_not_answered_or_taken_away_is_dealt_again_to_another() {
         let mut deal = deal(2, 2, false);
-        deal.give(NOW);
+        deal.begin(NOW);
         assert_eq!(given(&mut deal), [(0, 1), (1, 2)]);
         deal.leave(NOW, id(1));
         assert_eq!(given(&mut deal), [(0, 2)]);
@@ -257,7 +269,7 @@ mod tests {
     #[test]
     fn what_nobody_answers_is_given_up() {
         let mut deal = deal(1, 1, false);
-        deal.give(NOW);
+        deal.begin(NOW);
         for try_ in 1..i64::from(TRIES_MAX) {
             assert_eq!(given(&mut deal), [(0, 1)]);
             deal.handle_timeout(at(try_));
@@ -271,6 +283,7 @@ mod tests {
     #[test]
     fn a_request_waits_while_nobody_is_there() {
         let mut deal = Deal::new(1, Duration::from_secs(1), false);
+        deal.begin(NOW);
         deal.handle_timeout(at(9));
         assert_eq!((given(&mut deal), deal.left()), (vec![], 1));
         deal.enter(at(9), id(1));

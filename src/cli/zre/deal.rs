@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use serde_json::{Value as Json, json};
 
-use super::{AsPeer, after, name_of, text_of};
+use super::{AsPeer, LOOK_AROUND, after, name_of, text_of};
 use crate::cli::{Usage, say};
 use crate::io::{self, ZrePeerLoop};
 use crate::model::{Instant, ZreId};
@@ -114,13 +114,18 @@ struct Dealer<'a> {
 
 impl Dealer<'_> {
     fn work(&mut self, peer: &mut ZrePeerLoop, nobody_by: Instant) -> Result<()> {
+        let begin_at = after(LOOK_AROUND);
         while !self.deal.is_over() && !peer.is_stopped() {
             let now = io::now().mono;
+            if now >= begin_at {
+                self.deal.begin(now);
+            }
             if !self.has_met && now >= nobody_by {
                 bail!("nobody is in group {} here; `pisink peers` tells who is where", self.group);
             }
             let until = self.deal.poll_timeout().unwrap_or(now + Duration::from_secs(1));
-            for event in peer.turn(until.min(now + Duration::from_secs(1)))? {
+            self.carry_out(peer)?;
+            for event in peer.turn(until.min(now + Duration::from_millis(500)))? {
                 self.happens(peer, event)?;
             }
             self.deal.handle_timeout(io::now().mono);
