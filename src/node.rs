@@ -53,6 +53,8 @@ pub struct Node {
     guests: Guests,
     /// Its part among peers of ZRE.
     zre: Option<Box<Zre>>,
+    /// Whether a primary polls the nodes among them.
+    discovers: bool,
     /// Its part in Autopilot's network.
     station: Option<Box<StationPart>>,
     next_id: u64,
@@ -75,6 +77,7 @@ impl Node {
             duty,
             guests: Guests::default(),
             zre: None,
+            discovers: false,
             station: None,
             next_id: 1,
             outputs: VecDeque::new(),
@@ -156,6 +159,7 @@ impl Node {
         self.observe(now);
         self.duty.handle_timeout(now);
         self.tell_zre(now, |zre| zre.handle_timeout(now.mono));
+        self.discover(now);
         self.station_timeout(now);
     }
 

@@ -169,6 +169,37 @@ fn what_kills_a_pyre_leaves_the_node_serving_the_others() {
 }
 
 #[test]
+fn a_primary_polls_the_nodes_that_it_finds_and_goes_on_where_they_come_back() {
+    let (own, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let Some(lan) = Lan::of(2) else { return };
+    let launch = Launch::primary("sink", own.path(), &[]).at("0.0.0.0:7001").flags("--zre eth0");
+    let sink = lan.launch(0, launch.arg("--discover")).start();
+    let secondary =
+        lan.launch(1, Launch::secondary("pi-2", other.path()).at("0.0.0.0:7002").flags("--zre eth0"));
+    let first = secondary.start();
+    let polled = |status: &Json, round: u64| {
+        let peers = status["polling"]["peers"].as_array().unwrap();
+        peers.len() == 1
+            && peers[0]["address"] == "192.0.2.2:7002"
+            && peers[0]["node"] == "pi-2"
+            && status["polling"]["round"].as_u64().unwrap() > round
+            && peers[0]["state"] == "up"
+    };
+    let when = |what: &str, is_so: &dyn Fn(&Json) -> bool| {
+        until(what, || Some(sink.status()).filter(|status| is_so(status)))
+    };
+    let status = when("it polls the one that it found", &|status| polled(status, 0));
+    let round = status["polling"]["round"].as_u64().unwrap();
+    let again = first.terminate();
+    when("it is still wanted", &|status| {
+        let peer = &status["polling"]["peers"][0];
+        peer["node"] == "pi-2" && peer["state"] != "up"
+    });
+    let _second = again.start();
+    when("it is polled again, and is one peer", &|status| polled(status, round));
+}
+
+#[test]
 fn off_unless_asked_for_and_told_where_it_cannot_be() {
     let data = tempfile::tempdir().unwrap();
     let (status, log) =

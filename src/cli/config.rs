@@ -43,6 +43,7 @@ pub(super) struct FileConfig {
     pub(super) zre: Option<String>,
     pub(super) zre_groups: Vec<String>,
     pub(super) description: Option<String>,
+    pub(super) discover: Option<bool>,
     pub(super) station: Option<String>,
     pub(super) terminal: Option<String>,
     pub(super) terminal_id: Option<String>,
@@ -82,6 +83,7 @@ pub(super) const KEYS: &[&str] = &[
     "zre",
     "zre_groups",
     "description",
+    "discover",
     "station",
     "terminal",
     "terminal_id",
@@ -141,14 +143,14 @@ mod tests {
         let text: String = KEYS
             .iter()
             .map(|key| match *key {
-                "host" => "host = true\n".to_owned(),
+                "host" | "discover" => format!("{key} = true\n"),
                 key if lists.contains(&key) => format!("{key} = [\"x\"]\n"),
                 key => format!("{key} = \"x\"\n"),
             })
             .collect();
         let config = parse(&text).unwrap();
         assert_eq!((config.host, config.plot_last.as_deref()), (Some(true), Some("x")));
-        assert_eq!(format!("{config:?}").matches("\"x\"").count(), KEYS.len() - 1);
+        assert_eq!(format!("{config:?}").matches("\"x\"").count(), KEYS.len() - 2);
     }
 
     #[test]

@@ -42,8 +42,8 @@ pub use station::{
     StationReport, StreamConfig,
 };
 pub use zre::{
-    EVASIVE_AFTER, EXPIRED_AFTER, VERSION_HEADER, ZRE_PEERS_MAX, Zre, ZreConfig, ZreEvent, ZreOutput,
-    ZreParting, ZrePeer, ZreWrap,
+    EVASIVE_AFTER, EXPIRED_AFTER, NODES_GROUP, PORT_HEADER, ROLE_HEADER, VERSION_HEADER, ZRE_PEERS_MAX, Zre,
+    ZreConfig, ZreEvent, ZreOutput, ZreParting, ZrePeer, ZreWrap,
 };
 
 /// One connection, by the driver's number for it; never used again for another.

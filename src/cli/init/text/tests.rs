@@ -148,7 +148,7 @@ fn configs() -> impl Strategy<Value = FileConfig> {
     let lists = (words(), words(), words(), words());
     let times = (word(), word(), word(), word(), word());
     let rest = (word(), word(), word(), word(), word());
-    let zre = (word(), words(), word());
+    let zre = (word(), words(), word(), proptest::option::of(any::<bool>()));
     let ring = (place(), words(), place(), word(), word(), word());
     let autopilot = (word(), word(), word(), word(), word(), word());
     let more = (autopilot, zre);
@@ -157,6 +157,7 @@ fn configs() -> impl Strategy<Value = FileConfig> {
             zre: zre.0,
             zre_groups: zre.1,
             description: zre.2,
+            discover: zre.3,
             role: names.0,
             name: names.1,
             listen: names.2,
