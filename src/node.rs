@@ -56,6 +56,8 @@ pub struct Node {
     lab: Lab,
     /// Its part among peers of ZRE.
     zre: Option<Box<Zre>>,
+    /// Whether a primary polls the nodes among them.
+    discovers: bool,
     /// Its part in Autopilot's network.
     station: Option<Box<StationPart>>,
     next_id: u64,
@@ -79,6 +81,7 @@ impl Node {
             guests: Guests::default(),
             lab: Lab::new(LabConfig::default(), now.mono),
             zre: None,
+            discovers: false,
             station: None,
             next_id: 1,
             outputs: VecDeque::new(),
@@ -131,6 +134,7 @@ impl Node {
             self.drive_lab(now, |lab| lab.handle_timeout(now));
         }
         self.tell_zre(now, |zre| zre.handle_timeout(now.mono));
+        self.discover(now);
         self.station_timeout(now);
     }
 

@@ -13,7 +13,7 @@ use crate::model::{
 };
 use crate::proto::contract::{Watched, at, for_seeds};
 use crate::proto::{Far, PeerIx, PollOrder};
-use crate::wire::{LineDecoder, encode};
+use crate::wire::{LineDecoder, encode, seal_piece};
 
 #[path = "node/ring_tests.rs"]
 mod ring;

@@ -115,12 +115,12 @@ fn a_pyre_and_a_node_know_each_other_and_talk() {
     assert_eq!(nobody.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&nobody.stderr).contains("pi-1"), "{nobody:?}");
 
-    // More than either way to count has numbers.
+    // More messages than there are numbers, both ways.
     peer.say("many pi-1 70000");
+    assert_eq!(answer(&mut peer, "m69999")["key"], "PONG");
     peer.say(r#"whisper pi-1 {"key":"PING","id":"4"}"#);
     assert_eq!(answer(&mut peer, "4")["key"], "PONG");
     assert_eq!(names(&mut node), ["py-1"]);
-    assert!(node.status()["foreign"]["messages"].as_u64().unwrap() >= 70_002);
     peer.say("end");
     until("it has said goodbye", || names(&mut node).is_empty().then_some(()));
 }
@@ -166,6 +166,37 @@ fn what_kills_a_pyre_leaves_the_node_serving_the_others() {
     hostile.say("end");
     drop(hostile);
     node.stop_by(Signal::TERM);
+}
+
+#[test]
+fn a_primary_polls_the_nodes_that_it_finds_and_goes_on_where_they_come_back() {
+    let (own, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let Some(lan) = Lan::of(2) else { return };
+    let launch = Launch::primary("sink", own.path(), &[]).at("0.0.0.0:7001").flags("--zre eth0");
+    let sink = lan.launch(0, launch.arg("--discover")).start();
+    let secondary =
+        lan.launch(1, Launch::secondary("pi-2", other.path()).at("0.0.0.0:7002").flags("--zre eth0"));
+    let first = secondary.start();
+    let polled = |status: &Json, round: u64| {
+        let peers = status["polling"]["peers"].as_array().unwrap();
+        peers.len() == 1
+            && peers[0]["address"] == "192.0.2.2:7002"
+            && peers[0]["node"] == "pi-2"
+            && status["polling"]["round"].as_u64().unwrap() > round
+            && peers[0]["state"] == "up"
+    };
+    let when = |what: &str, is_so: &dyn Fn(&Json) -> bool| {
+        until(what, || Some(sink.status()).filter(|status| is_so(status)))
+    };
+    let status = when("it polls the one that it found", &|status| polled(status, 0));
+    let round = status["polling"]["round"].as_u64().unwrap();
+    let again = first.terminate();
+    when("it is still wanted", &|status| {
+        let peer = &status["polling"]["peers"][0];
+        peer["node"] == "pi-2" && peer["state"] != "up"
+    });
+    let _second = again.start();
+    when("it is polled again, and is one peer", &|status| polled(status, round));
 }
 
 #[test]

@@ -50,6 +50,7 @@ pub(super) struct FileConfig {
     pub(super) zre: Option<String>,
     pub(super) zre_groups: Vec<String>,
     pub(super) description: Option<String>,
+    pub(super) discover: Option<bool>,
     pub(super) station: Option<String>,
     pub(super) terminal: Option<String>,
     pub(super) terminal_id: Option<String>,
@@ -89,6 +90,7 @@ pub(super) const KEYS: &[&str] = &[
     "zre",
     "zre_groups",
     "description",
+    "discover",
     "station",
     "terminal",
     "terminal_id",
@@ -156,7 +158,7 @@ mod tests {
         let text: String = KEYS
             .iter()
             .map(|key| match *key {
-                "host" | "lab_token" => format!("{key} = true\n"),
+                "host" | "discover" | "lab_token" => format!("{key} = true\n"),
                 key if numbers.contains(&key) => format!("{key} = 3\n"),
                 key if lists.contains(&key) => format!("{key} = [\"x\"]\n"),
                 key => format!("{key} = \"x\"\n"),
@@ -164,7 +166,7 @@ mod tests {
             .collect();
         let config = parse(&text).unwrap();
         assert_eq!((config.host, config.plot_last.as_deref()), (Some(true), Some("x")));
-        assert_eq!(format!("{config:?}").matches("\"x\"").count(), KEYS.len() - 4);
+        assert_eq!(format!("{config:?}").matches("\"x\"").count(), KEYS.len() - 5);
     }
 
     #[test]

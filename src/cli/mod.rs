@@ -85,6 +85,8 @@ enum Command {
     Whisper(zre::say::WhisperArgs),
     /// Print what is said in a group of ZRE
     Listen(zre::listen::ListenArgs),
+    /// Spread requests over the members of a group of ZRE, and print each answer with who gave it
+    Deal(zre::deal::DealArgs),
     /// Send a message to a station of Autopilot's network (a node is one), and print what it answers
     Call(call::CallArgs),
     /// Send a file to a node's folder of files, in parts, checked, from where it broke off
@@ -135,6 +137,7 @@ pub fn main() -> ExitCode {
         Command::Shout(args) => zre::say::shout(&args),
         Command::Whisper(args) => zre::say::whisper(&args),
         Command::Listen(args) => zre::listen::run(&args),
+        Command::Deal(args) => zre::deal::run(&args),
         Command::Call(args) => call::run(&args),
         Command::SendFile(args) => send_file::run(&args),
         Command::Doctor(args) => doctor::run(*args),

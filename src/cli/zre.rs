@@ -12,6 +12,7 @@ use crate::io::{self, ZrePeerLoop};
 use crate::model::{Instant, ZreId};
 use crate::proto::{Zre, ZreEvent, ZrePeer};
 
+pub(super) mod deal;
 pub(super) mod listen;
 pub(super) mod peers;
 pub(super) mod say;

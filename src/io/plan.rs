@@ -284,7 +284,8 @@ impl std::fmt::Display for Peered<'_> {
             None => f.write_str("off"),
             Some(zre) => {
                 let groups = zre.groups.join(", ");
-                write!(f, "on at {}, in [{groups}], described as {:?}", zre.interface, zre.description)
+                let finds = if zre.discover { ", polling whom it finds" } else { "" };
+                write!(f, "on at {}, in [{groups}], described as {:?}{finds}", zre.interface, zre.description)
             }
         }
     }

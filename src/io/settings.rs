@@ -56,6 +56,8 @@ pub struct ZreSettings {
     pub groups: Vec<String>,
     /// What peers are told of this node.
     pub description: String,
+    /// Whether a primary polls the nodes that it finds.
+    pub discover: bool,
 }
 
 /// What is open to whom.

@@ -9,12 +9,7 @@ use super::clock;
 use super::settings::{Settings, ZreSettings};
 use crate::model::ZreId;
 use crate::node::Node;
-use crate::proto::{VERSION_HEADER, ZreConfig};
-
-/// The group in which every node is.
-pub(crate) const ZRE_GROUP: &str = "pisink";
-/// The header with the port at which a node is polled.
-pub(crate) const PORT_HEADER: &str = "pisink-port";
+use crate::proto::{NODES_GROUP, PORT_HEADER, VERSION_HEADER, ZreConfig};
 
 /// Makes `node` a peer, if it is to be one.
 pub(super) fn join(node: &mut Node, settings: &Settings, listens: &str) -> Result<Option<Beacons>> {
@@ -22,7 +17,7 @@ pub(super) fn join(node: &mut Node, settings: &Settings, listens: &str) -> Resul
     let (beacons, config) = begin(settings, zre, listens)?;
     let groups: Vec<&str> = config.groups.iter().map(String::as_str).collect();
     log::info!("a peer by ZRE at {}, in {}", config.address, groups.join(", "));
-    node.join_zre(config, clock::now());
+    node.join_zre(config, zre.discover, clock::now());
     Ok(Some(beacons))
 }
 
@@ -53,7 +48,7 @@ fn begin(settings: &Settings, zre: &ZreSettings, listens: &str) -> Result<(Beaco
         id: random_id(),
         name: settings.name.to_string(),
         address: SocketAddr::new(address, listens.port()),
-        groups: zre.groups.iter().cloned().chain([ZRE_GROUP.to_owned()]).collect(),
+        groups: zre.groups.iter().cloned().chain([NODES_GROUP.to_owned()]).collect(),
         headers: headers.into_iter().map(|(key, value)| (key.to_owned(), value)).collect(),
     };
     Ok((beacons, config))

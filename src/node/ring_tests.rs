@@ -1,5 +1,7 @@
 //! A node in the role ring: what it makes of the ring machine's wishes.
 
+use std::collections::BTreeMap;
+
 use std::sync::Arc;
 
 use super::*;

@@ -1,7 +1,10 @@
 //! A node whose role changes while it runs: what of the former duty still comes, and what the new one begins with.
 
+use std::collections::BTreeMap;
+
 use super::*;
 use crate::model::{RoleAnswer, RoleName, RoleOrigin, RoleRequest};
+use serde_json::json;
 
 /// Any role, as a driver may give it.
 pub(super) fn random(rng: &mut fastrand::Rng) -> Role {

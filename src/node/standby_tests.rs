@@ -1,5 +1,6 @@
 //! A standby as a node: its place, and where its turns begin. Sites with standbys are in `sim`.
 
+use serde_json::json;
 use std::time::Duration;
 
 use super::*;

@@ -1,25 +1,28 @@
 //! A node among peers of ZRE: it is found by its beacons, answers what they ask by WHISPER, and takes the readings that
 //! they send, as those of guests.
 
+use core::net::SocketAddr;
 use serde_json::{Value as Json, json};
 
 use super::events::{Asker, Output, Report};
 use super::{ID_MAX_CHARS, Node, TEXT_MAX_CHARS, head};
-use crate::model::{Body, Message, Now, ZreId};
+use crate::model::{Body, Message, NodeName, Now, ZreId};
 use crate::proto::foreign::{self, FOREIGN_READINGS_MAX};
-use crate::proto::{Far, LinkId, PeerIx, Zre, ZreConfig, ZreEvent, ZreOutput, ZrePeer};
+use crate::proto::{
+    Far, LinkId, NODES_GROUP, PORT_HEADER, PeerIx, ROLE_HEADER, Zre, ZreConfig, ZreEvent, ZreOutput, ZrePeer,
+};
 use crate::wire::{self, Dialect, KNOWN_KEYS, zre};
 
 /// The chip name of channels that a peer of ZRE fills.
 const CHIP: &str = "zre";
-/// The header by which others know the role.
-const ROLE_HEADER: &str = "pisink-role";
 /// Most characters of a peer's name that are told.
 const NAME_MAX_CHARS: usize = 40;
 
 impl Node {
-    /// Becomes a peer of ZRE. Its role is told by a header.
-    pub fn join_zre(&mut self, mut config: ZreConfig, now: Now) {
+    /// Becomes a peer of ZRE. Its role is told by a header. With `discovers`, it polls the nodes that it finds while it is
+    /// a primary.
+    pub fn join_zre(&mut self, mut config: ZreConfig, discovers: bool, now: Now) {
+        self.discovers = discovers;
         config.headers.insert(ROLE_HEADER.to_owned(), self.duty.name().to_owned());
         self.zre = Some(Box::new(Zre::new(config, now.mono)));
     }
@@ -60,6 +63,20 @@ impl Node {
         };
         self.zre_answer(now, peer, answer);
         self.zre_drain(now);
+    }
+
+    /// Polls whoever of the peers is a node that waits to be polled.
+    pub(super) fn discover(&mut self, now: Now) {
+        let (true, Some(part)) = (self.discovers, &self.zre) else { return };
+        let Some(primary) = self.duty.polling() else { return };
+        for peer in part.peers().filter(|peer| peer.is_in(NODES_GROUP)) {
+            let waits = matches!(peer.header(ROLE_HEADER), Some("secondary" | "standby"));
+            let port: Option<u16> = peer.header(PORT_HEADER).and_then(|port| port.parse().ok());
+            if let (true, Some(port), Ok(name)) = (waits, port, NodeName::new(peer.name())) {
+                let address = SocketAddr::new(peer.address().ip(), port).to_string();
+                primary.discover(now, &name, &address);
+            }
+        }
     }
 
     /// The role is another: others are to know.

@@ -38,7 +38,7 @@ impl Scene {
             groups: ["pisink".to_owned()].into(),
             headers: BTreeMap::new(),
         };
-        node.join_zre(zre, now());
+        node.join_zre(zre, false, now());
         let mut scene = Self { node, now: now(), sequence: 0 };
         scene.enter();
         scene

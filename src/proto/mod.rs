@@ -16,6 +16,7 @@
 mod backoff;
 mod clock;
 pub(crate) mod contract;
+mod deal;
 pub(crate) mod defect;
 pub mod foreign;
 mod journals;
@@ -30,6 +31,7 @@ mod zre;
 
 pub use backoff::Backoff;
 pub use clock::OwnClock;
+pub use deal::{Deal, DealOutput, TRIES_MAX};
 pub use lab::{Lab, LabConfig, LabOutput, LabReading, LabReport, LabRing, LabSource};
 pub use primary::{PollOrder, Primary, PrimaryConfig, PrimaryOutput, PrimaryReport};
 pub use ring::{Ring, RingConfig, RingOutput, RingPart, RingReport};
@@ -40,8 +42,8 @@ pub use station::{
     StationReport, StreamConfig,
 };
 pub use zre::{
-    EVASIVE_AFTER, EXPIRED_AFTER, VERSION_HEADER, ZRE_PEERS_MAX, Zre, ZreConfig, ZreEvent, ZreOutput,
-    ZreParting, ZrePeer, ZreWrap,
+    EVASIVE_AFTER, EXPIRED_AFTER, NODES_GROUP, PORT_HEADER, ROLE_HEADER, VERSION_HEADER, ZRE_PEERS_MAX, Zre,
+    ZreConfig, ZreEvent, ZreOutput, ZreParting, ZrePeer, ZreWrap,
 };
 
 /// One connection, by the driver's number for it; never used again for another.

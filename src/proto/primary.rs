@@ -16,6 +16,7 @@ use crate::model::{
 };
 
 mod asking;
+mod discover;
 mod leaving;
 mod report;
 
@@ -79,6 +80,8 @@ pub struct Primary {
     deadline: Duration,
     order: PollOrder,
     peers: Vec<Peer>,
+    /// How many of them are listed.
+    listed: usize,
     links: BTreeMap<LinkId, PeerIx>,
     journals: Journals,
     timers: BTreeSet<(Instant, PeerIx)>,
@@ -108,6 +111,7 @@ impl Primary {
             deadline: config.deadline.min(config.poll_interval).max(Duration::from_millis(1)),
             order: config.order,
             peers: Vec::new(),
+            listed: config.peers.len(),
             links: BTreeMap::new(),
             journals: Journals::new(config.cursors),
             timers: BTreeSet::new(),

@@ -29,8 +29,14 @@ pub const EVASIVE_AFTER: Duration = Duration::from_secs(11);
 pub const EXPIRED_AFTER: Duration = Duration::from_secs(30);
 /// Most peers. Each holds a HELLO of 16 KiB at most.
 pub const ZRE_PEERS_MAX: usize = 512;
-/// A peer's header with this key is a node of pisink.
+/// The header of a program of pisink, with its version.
 pub const VERSION_HEADER: &str = "pisink-version";
+/// The header with a node's role.
+pub const ROLE_HEADER: &str = "pisink-role";
+/// The header with the port at which a node is polled.
+pub const PORT_HEADER: &str = "pisink-port";
+/// The group in which every node is.
+pub const NODES_GROUP: &str = "pisink";
 
 /// Who this peer is.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -52,7 +52,7 @@ def main():
             node.whispers(names[rest[0]], rest[1])
         elif word == "many":
             for number in range(int(rest[1])):
-                node.whispers(names[rest[0]], json.dumps({"number": number}))
+                node.whispers(names[rest[0]], json.dumps({"key": "PING", "id": f"m{number}"}))
         elif word == "end":
             break
     ended.set()

@@ -34,14 +34,25 @@ pub(in crate::cli) struct ZreArgs {
     /// What peers by ZRE are told of this node
     #[arg(long, env = "PISINK_DESCRIPTION", value_name = "TEXT")]
     description: Option<String>,
+
+    /// Poll every node of pisink that is found by ZRE and waits to be polled, beside the peers that are listed (primary)
+    /// [default: false]
+    #[arg(long, env = "PISINK_DISCOVER", value_name = "BOOL", num_args = 0..=1, require_equals = true)]
+    #[arg(default_missing_value = "true")]
+    discover: Option<bool>,
 }
 
 /// What both come to.
 pub(super) fn settings(args: &ZreArgs, file: &FileConfig) -> Result<Option<ZreSettings>> {
     let groups = if args.groups.is_empty() { &file.zre_groups } else { &args.groups };
     let description = args.description.as_ref().or(file.description.as_ref()).cloned().unwrap_or_default();
+    let discover = args.discover.or(file.discover).unwrap_or(false);
     let Some(interface) = args.zre.as_ref().or(file.zre.as_ref()) else {
-        let alone = [("zre-group", !groups.is_empty()), ("description", !description.is_empty())];
+        let alone = [
+            ("zre-group", !groups.is_empty()),
+            ("description", !description.is_empty()),
+            ("discover", discover),
+        ];
         return match alone.iter().find(|(_, is_given)| *is_given) {
             Some((flag, _)) => {
                 Err(Usage(format!("--{flag}: this is for peers by ZRE; give --zre INTERFACE")).into())
@@ -58,7 +69,7 @@ pub(super) fn settings(args: &ZreArgs, file: &FileConfig) -> Result<Option<ZreSe
     if description.chars().count() > DESCRIPTION_MAX_CHARS {
         return Err(Usage(format!("--description: {DESCRIPTION_MAX_CHARS} characters is the most")).into());
     }
-    Ok(Some(ZreSettings { interface: interface.clone(), groups: groups.clone(), description }))
+    Ok(Some(ZreSettings { interface: interface.clone(), groups: groups.clone(), description, discover }))
 }
 
 /// What a group's name may be.

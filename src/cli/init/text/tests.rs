@@ -148,7 +148,7 @@ fn configs() -> impl Strategy<Value = FileConfig> {
     let lists = (words(), words(), words(), words());
     let times = (word(), word(), word(), word(), word());
     let rest = (word(), word(), word(), word(), word());
-    let zre = (word(), words(), word());
+    let zre = (word(), words(), word(), proptest::option::of(any::<bool>()));
     let ring = (place(), words(), place(), word(), word(), word());
     let lab_ring = (word(), proptest::option::of(any::<u32>()), proptest::option::of(any::<bool>()), word());
     let lab = (words(), word(), proptest::option::of(any::<u16>()), lab_ring);
@@ -166,6 +166,7 @@ fn configs() -> impl Strategy<Value = FileConfig> {
             zre: zre.0,
             zre_groups: zre.1,
             description: zre.2,
+            discover: zre.3,
             role: names.0,
             name: names.1,
             listen: names.2,
