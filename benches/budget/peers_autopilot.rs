@@ -185,7 +185,8 @@ impl Dealer {
         let json = format!(
             "{{\"id\": \"cam_{}\", \"to\": \"T\", \"sender\": \"cam\", \"key\": \"DATA\", \
              \"value\": {{\"pilot\": \"p1\", \"temperature\": 21.5}}, \
-             \"timestamp\": \"2026-11-20T20:00:00.000000\", \"changed\": false, \"flags\": {{}}, \"blosc\": false, \"ttl\": 2}}",
+             \"timestamp\": \"2026-11-20T20:00:00.000000\", \"changed\": false, \"flags\": {{}}, \
+             \"blosc\": false, \"ttl\": 2}}",
             self.next
         );
         let mut bytes = Vec::new();
