@@ -87,11 +87,13 @@ impl Node {
 
     pub(super) fn station_link_down(&mut self, now: Now, link: LinkId, why: &str) {
         self.with_machine(now, |part| {
+            let was_used = part.machine.link_down(now, link, why);
             if part.above == Some(link) {
                 part.above = None;
-                part.machine.above_failed(now, why);
+                if !was_used {
+                    part.machine.above_failed(now, why);
+                }
             }
-            part.machine.link_down(now, link, why);
         });
     }
 

@@ -104,12 +104,14 @@ impl Station {
         }
     }
 
-    /// A link is gone.
-    pub fn link_down(&mut self, now: Now, link: LinkId, why: &str) {
-        if self.links.is_above(link) {
+    /// A link is gone; whether it was that to the station above, in use.
+    pub fn link_down(&mut self, now: Now, link: LinkId, why: &str) -> bool {
+        let is_above = self.links.is_above(link);
+        if is_above {
             self.above_lost(now, why);
         }
         self.links.down(link);
+        is_above
     }
 
     /// A message came.

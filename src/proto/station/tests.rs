@@ -217,10 +217,10 @@ fn a_second_of_one_name_is_refused() {
     let mut terminal = terminal();
     let outputs = terminal.input(|s, now| s.introduced(now, LinkId(7), "cam"));
     assert!(matches!(&outputs[0], StationOutput::Close(LinkId(7), why) if why.contains("cam")));
-    terminal.input(|s, now| s.link_down(now, LinkId(7), "closed"));
+    terminal.input(|s, now| assert!(!s.link_down(now, LinkId(7), "closed")));
     let ping = from("cam", 0, "PING", Json::Null).flagged(NOREPEAT);
     assert_eq!(sent(&tell(&mut terminal, CAM, &["T", "T"], ping))[0].0, 1, "the first is untouched");
-    terminal.input(|s, now| s.link_down(now, CAM, "closed"));
+    terminal.input(|s, now| assert!(!s.link_down(now, CAM, "closed")));
     assert_eq!(terminal.input(|s, now| s.introduced(now, LinkId(8), "cam")), []);
 }
 
@@ -243,7 +243,7 @@ fn a_pilot_introduces_itself_says_how_it_is_and_tries_again() {
     let outputs = pilot.run_until(start + Duration::from_secs(12));
     let keys: Vec<String> = sent(&outputs).into_iter().map(|said| said.2).collect();
     assert_eq!(keys, ["STATE", "STATE"], "each five seconds, and nothing else");
-    let outputs = pilot.input(|s, now| s.link_down(now, CAM, "reset"));
+    let outputs = pilot.input(|s, now| assert!(s.link_down(now, CAM, "reset")));
     assert!(matches!(&outputs[..], [StationOutput::Report(StationReport::AboveLost { .. })]));
     let tries = pilot.run_until(start + Duration::from_secs(40));
     assert!(tries.iter().filter(|output| **output == StationOutput::Connect).count() >= 3);

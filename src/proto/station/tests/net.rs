@@ -122,7 +122,9 @@ impl Net {
         let broken: Vec<LinkId> = broken.map(|(link, _)| *link).collect();
         for link in broken {
             if let Some((id, _)) = self.ends.remove(&link) {
-                self.input(id, |s, now| s.link_down(now, link, "cut"));
+                self.input(id, |s, now| {
+                    s.link_down(now, link, "cut");
+                });
             }
         }
     }

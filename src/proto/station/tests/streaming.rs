@@ -96,7 +96,7 @@ fn what_was_not_received_goes_again_after_a_break() {
     let mut pilot = pilot();
     pilot.input(|s, now| s.appended(now, Seq(15)));
     pilot.input(|s, now| s.piece(now, Ok(piece(11, 5))));
-    pilot.input(|s, now| s.link_down(now, UP, "cut"));
+    pilot.input(|s, now| assert!(s.link_down(now, UP, "cut")));
     let later = pilot.now() + Duration::from_secs(60);
     let outputs = pilot.run_until(later);
     assert!(outputs.iter().all(|output| !matches!(output, StationOutput::Read { .. })), "nobody is there");
@@ -107,7 +107,7 @@ fn what_was_not_received_goes_again_after_a_break() {
     let outputs = pilot.run_until(later);
     assert!(outputs.contains(&read(10)), "{outputs:?}");
     // It breaks while the journal is read, too.
-    pilot.input(|s, now| s.link_down(now, LinkId(6), "cut"));
+    pilot.input(|s, now| assert!(s.link_down(now, LinkId(6), "cut")));
     assert_eq!(sent(&pilot.input(|s, now| s.piece(now, Ok(piece(11, 5))))), []);
     let outputs = pilot.input(|s, now| s.above_up(now, LinkId(7)));
     assert!(outputs.contains(&read(10)), "{outputs:?}");
