@@ -1,6 +1,6 @@
-//! A mixed site in one network name space: a primary with a secondary, and with guests of every kind, each unchanged: a
-//! script that sends line JSON, a client of the real jsocket, a node of the real pyre, a Net_Node of the real Autopilot,
-//! and one that treats connections as the lab's programs do. All that they say is in one store, once, and in one plot.
+//! A mixed site in one network name space: a primary with a secondary, and with guests of every kind, each unchanged:
+//! a script that sends line JSON, a client of the real jsocket, a node of the real pyre, a Net_Node of the real
+//! Autopilot, and one that treats connections as the lab's programs do. All is in one store, once, and in one plot.
 //!
 //! `PISINK_MIXED_PICTURE=FILE` has the site run for longer, and keeps its plot: `docs/mixed.png` was made so.
 
