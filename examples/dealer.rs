@@ -1,5 +1,6 @@
 //! A round-robin dealer: each request goes to the next of the workers (jsocket 2 servers), and the answer comes back
-//! with who gave it. A worker that is gone has its request dealt to the next one, and is tried again when its turn comes.
+//! with who gave it. A worker that is gone has its request dealt to the next one, and is tried again when its turn
+//! comes.
 //!
 //! `dealer LISTEN_ADDRESS:PORT WORKER_HOST:PORT...`
 

@@ -6,11 +6,11 @@ use std::collections::VecDeque;
 
 use serde_json::Value as Json;
 
-use crate::model::{Body, Instant, JournalId, Message, NodeName, Now, Pack, Readings};
+use crate::model::{Body, Instant, JournalId, Message, NodeName, Now, Pack, Pong, Readings};
 use crate::proto::contract::Machine;
 use crate::proto::{
-    Far, LinkId, OwnClock, PeerIx, PrimaryOutput, Ring, RingOutput, Secondary, SecondaryOutput,
-    StandbyOutput, Zre,
+    Far, Lab, LabConfig, LinkId, OwnClock, PeerIx, PrimaryOutput, Ring, RingOutput, Secondary,
+    SecondaryOutput, StandbyOutput, Zre,
 };
 use crate::wire::{Dialect, KNOWN_KEYS, WireError, open_piece, seal_piece};
 
@@ -18,6 +18,7 @@ mod answers;
 mod duty;
 mod events;
 mod guests;
+mod lab;
 mod roles;
 mod standby;
 mod station;
@@ -51,6 +52,7 @@ pub struct Node {
     secondary: Secondary,
     duty: Duty,
     guests: Guests,
+    lab: Lab,
     /// Its part among peers of ZRE.
     zre: Option<Box<Zre>>,
     /// Whether a primary polls the nodes among them.
@@ -76,6 +78,7 @@ impl Node {
             began_at: now.mono,
             duty,
             guests: Guests::default(),
+            lab: Lab::new(LabConfig::default(), now.mono),
             zre: None,
             discovers: false,
             station: None,
@@ -97,20 +100,26 @@ impl Node {
                 self.guests.link_up(link, remote);
                 match far {
                     Some(Far::Duty(peer)) => self.duty.link_up(now, peer, link),
+                    Some(Far::Lab(ix)) => {
+                        self.drive_lab(now, |lab| lab.link_up(now.mono, ix, link, remote));
+                    }
                     Some(Far::Zre(peer)) => self.tell_zre(now, |zre| zre.link_up(peer, link)),
                     Some(Far::Station(_)) => self.station_link_up(link),
-                    Some(Far::Lab(_)) | None => {}
+                    None => {}
                 }
             }
             Input::LinkFailed { far: Far::Duty(peer), why } => self.duty.link_failed(now, peer, &why),
+            Input::LinkFailed { far: Far::Lab(ix), why } => {
+                self.drive_lab(now, |lab| lab.link_failed(now.mono, ix, &why));
+            }
             Input::LinkFailed { far: Far::Zre(peer), .. } => {
                 self.tell_zre(now, |zre| zre.link_failed(now.mono, peer));
             }
             Input::LinkFailed { far: Far::Station(_), why } => self.station_link_failed(now, &why),
-            Input::LinkFailed { far: Far::Lab(_), .. } => {}
             Input::LinkDown { link, why } => {
                 self.forget(link);
                 self.duty.link_down(now, link, &why);
+                self.lab.link_down(link);
                 self.tell_zre(now, |zre| zre.link_down(now.mono, link));
                 self.station_link_down(now, link, &why);
             }
@@ -130,6 +139,7 @@ impl Node {
                     ring.piece(now, piece.map(|readings| seal_piece(&Readings { clock, ..readings })));
                 }
             }
+            Input::Latest { asker: Asker::Lab(asker), latest, .. } => self.lab_latest(now, asker, latest),
             Input::Piece { asker: Asker::Zre(_), .. } => {}
             Input::Latest { asker: Asker::Zre(peer), id, latest } => {
                 self.tell_zre_latest(now, peer, id, latest);
@@ -139,7 +149,8 @@ impl Node {
             Input::Latest { asker: Asker::Station, id, latest } => self.station_latest(now, &id, latest),
             Input::StationAnswered { asker, answer } => self.station_answered(now, &asker, answer),
             Input::Latest { asker, id, latest } => self.tell_latest(asker, id, latest),
-            Input::ClockSynced(_) => {}
+            // The lab's programs are told what is newest, not a piece.
+            Input::Piece { asker: Asker::Lab(_), .. } | Input::ClockSynced(_) => {}
             Input::Taken { journal, cursor } => self.duty.taken(now, journal, cursor),
             Input::Refused { journal } => self.duty.refused(journal),
             Input::Become(role) => self.take_up(now, *role),
@@ -151,13 +162,16 @@ impl Node {
     pub fn poll_timeout(&self) -> Option<(Instant, &'static str)> {
         let zre = self.zre.as_ref().and_then(|part| part.poll_timeout());
         let station = self.station.as_ref().and_then(|part| part.machine.poll_timeout());
-        [self.duty.poll_timeout(), zre, station].into_iter().flatten().min()
+        [self.duty.poll_timeout(), zre, station, self.lab.poll_timeout()].into_iter().flatten().min()
     }
 
     /// Does what is due.
     pub fn handle_timeout(&mut self, now: Now) {
         self.observe(now);
         self.duty.handle_timeout(now);
+        if self.lab.poll_timeout().is_some_and(|(due, _)| due <= now.mono) {
+            self.drive_lab(now, |lab| lab.handle_timeout(now));
+        }
         self.tell_zre(now, |zre| zre.handle_timeout(now.mono));
         self.discover(now);
         self.station_timeout(now);
@@ -268,14 +282,15 @@ impl Node {
                 let message = self.envelope(id, Body::Status(self.status(now)));
                 self.outputs.push_back(Output::SendStatus(link, message));
             }
-            Body::LatestRequest => self.ask_latest(Asker::Link(link), id),
+            Body::LatestRequest => self.read_latest(Asker::Link(link), id),
             Body::Ping => {
-                let pong = Body::Pong(Some(self.clock.sample(now.mono, now)), self.duty.sink_place());
-                let pong = self.envelope(id, pong);
+                let pong = self.envelope(id, Body::Pong(self.pong(now)));
                 self.outputs.push_back(Output::Send(link, pong));
             }
             Body::Role(order) => self.order(link, id, order),
-            Body::Pong(clock, place) => self.duty.pong(now, link, &id, (sender, place), clock.as_ref()),
+            Body::Pong(Pong { clock, sink, .. }) => {
+                self.duty.pong(now, link, &id, (sender, sink), clock.as_ref());
+            }
             Body::Status(_) | Body::Latest(_) | Body::RoleAnswer(_) => {}
             Body::Error { re, text } => {
                 // What a polled peer refuses is told by the primary.
@@ -314,7 +329,7 @@ impl Node {
             Body::Zre(message) => self.tell_zre(now, |zre| zre.message(now.mono, link, message)),
             Body::Station(routed) => self.station_message(now, link, routed),
             Body::Foreign(json) => self.foreign(now, link, json),
-            Body::Lab(_) => {}
+            Body::Lab(text) => self.lab_text(now, link, text),
         }
     }
 
@@ -372,6 +387,7 @@ impl Node {
         if closed {
             self.forget(link);
             self.duty.link_down(now, link, &why);
+            self.lab.link_down(link);
             self.tell_zre(now, |zre| zre.link_down(now.mono, link));
             self.station_link_down(now, link, &why);
             self.outputs.push_back(Output::Close(link, why));
@@ -438,6 +454,7 @@ impl Machine for Node {
         4 + dropped
             + zre
             + station
+            + 2 * self.lab.outputs_max()
             + match &self.duty {
                 Duty::Secondary => 0,
                 Duty::Primary(primary) => primary.outputs_max(),

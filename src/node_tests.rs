@@ -1,15 +1,15 @@
 //! The node as a whole: what it answers, and what it bounds. What several of them keep among themselves is in `sim`.
 
 use std::collections::BTreeMap;
-
-use serde_json::json;
 use std::time::Duration;
 
 use core::net::IpAddr;
+use serde_json::json;
 
 use super::*;
 use crate::model::{
-    BootId, ClockMark, ClockSample, PollRequest, RoleOrder, Seq, SinkPart, SinkPlace, WallTime,
+    BootId, ClockMark, ClockSample, PollRequest, Pong, RoleName, RoleOrder, Seq, SinkPart, SinkPlace,
+    WallTime,
 };
 use crate::proto::contract::{Watched, at, for_seeds};
 use crate::proto::{Far, PeerIx, PollOrder};
@@ -123,7 +123,7 @@ fn a_ping_is_answered_with_its_id_and_a_status_with_what_is_known() {
     let clock = ClockSample { boot: BootId(7), received: node.now(), mark };
     assert_eq!(
         (sent(&outputs)[0].id.as_str(), &sent(&outputs)[0].body),
-        ("a7", &Body::Pong(Some(clock), None))
+        ("a7", &Body::Pong(Pong { role: Some(RoleName::Secondary), clock: Some(clock), sink: None }))
     );
     let outputs = hear(&mut node, LINK, "{\"key\":\"STATUS\",\"id\":8}\n");
     let Body::Status(status) = &sent(&outputs)[0].body else { panic!("{outputs:?}") };
@@ -354,7 +354,7 @@ fn random_input(rng: &mut fastrand::Rng, link: LinkId) -> Input {
     let body = match rng.u8(0..10) {
         9 => {
             let place = SinkPlace { rank: rng.u8(0..3), part: SinkPart::ALL[rng.usize(0..3)] };
-            Body::Pong(None, rng.bool().then_some(place))
+            Body::Pong(Pong { sink: rng.bool().then_some(place), ..Pong::default() })
         }
         0 => Body::Ping,
         1 => Body::StatusRequest,

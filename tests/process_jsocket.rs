@@ -13,8 +13,9 @@ mod common;
 
 use std::io::Write;
 use std::net::UdpSocket;
+use std::process::Command;
 
-use common::{Client, JsocketDialect as Dialect, JsocketPeer as Peer, Launch, Process, until};
+use common::{Client, JsocketDialect as Dialect, JsocketPeer as Peer, Launch, Process, real_python, until};
 use serde_json::{Value as Json, json};
 
 /// Longest text that jsocket takes.
@@ -109,6 +110,45 @@ fn what_is_wrong_is_told_where_the_framing_allows_it_and_others_are_served() {
 }
 
 #[test]
+fn half_messages_are_bounded_together_whatever_they_announce() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut node = node(&dir);
+    let mut normal = Peer::to(&node.address, Dialect::V2);
+    let before = node.rss_bytes();
+    let text = vec![b' '; JSOCKET_MAX_BYTES as usize];
+    // All of them would have 90 MiB, and have announced 100.
+    let mut slow: Vec<Peer> =
+        (0..10).map(|number| Peer::to(&node.address, Dialect::ALL[number % 3])).collect();
+    for peer in &mut slow {
+        let head = peer.head(&text);
+        // Whoever holds most is dropped at some time.
+        let _ = peer.stream.write_all(&head).and_then(|()| peer.stream.write_all(&text[..9 << 20]));
+        assert_eq!(normal.ask(&json!({"key": "PING"}))["key"], "PONG");
+    }
+    let grown = node.rss_bytes().saturating_sub(before);
+    assert!(grown < 80 << 20, "{grown} bytes more than before");
+    node.wait_for_line("links together too much");
+    drop(slow);
+    node.terminate();
+}
+
+#[test]
+fn garbage_after_a_good_beginning_harms_nobody_else() {
+    let mut rng = common::rng();
+    let dir = tempfile::tempdir().unwrap();
+    let node = node(&dir);
+    let mut normal = Peer::to(&node.address, Dialect::V1);
+    for number in 0..60 {
+        let mut peer = Peer::to(&node.address, Dialect::ALL[number % 3]);
+        assert_eq!(peer.ask(&json!({"key": "PING"}))["key"], "PONG");
+        let garbage: Vec<u8> = (0..rng.usize(1..100_000)).map(|_| rng.u8(..)).collect();
+        let _ = peer.stream.write_all(&garbage);
+        assert_eq!(normal.ask(&json!({"key": "LATEST"}))["key"], "LATEST");
+    }
+    node.terminate();
+}
+
+#[test]
 fn many_clients_are_served_at_once() {
     let dir = tempfile::tempdir().unwrap();
     let node = node(&dir);
@@ -178,4 +218,32 @@ fn other_framings_are_for_this_machine_unless_a_line_opens_them() {
     let second = ports[1]["address"].as_str().unwrap();
     assert_eq!(Peer::to(second, Dialect::V2012).ask(&ping)["key"], "PONG");
     node.terminate();
+}
+
+/// The first piece of Python in a page.
+fn snippet(page: &str) -> String {
+    let path = format!("{}/{page}", env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(path).unwrap();
+    let code = text.split("```python\n").find(|code| code.starts_with("import jsocket")).expect("it has one");
+    code.split("```").next().unwrap().to_owned()
+}
+
+#[test]
+fn what_the_pages_show_runs_with_the_real_jsocket() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = node(&dir);
+    let port = node.address.rsplit_once(':').unwrap().1;
+    for environment in ["jsocket-1", "jsocket-2"] {
+        let Some(python) = real_python(environment) else { return };
+        for page in ["docs/jsocket.md", "README.md"] {
+            let code = snippet(page).replace("7001", port);
+            let told = until("the reading is told", || {
+                let output = Command::new(&python).args(["-c", &code]).output().unwrap();
+                assert!(output.status.success(), "{page}: {}", String::from_utf8_lossy(&output.stderr));
+                let told = String::from_utf8(output.stdout).unwrap();
+                told.contains("temperature").then_some(told)
+            });
+            assert!(told.contains("window") && told.contains("21.5"), "{page}: {told}");
+        }
+    }
 }

@@ -10,14 +10,16 @@
 
 mod common;
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, ChildStderr, Command, Stdio};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use common::{Client, JsocketDialect, JsocketPeer, Launch, command, free_address, pisink, until};
+use common::{Client, JsocketDialect, JsocketPeer, Launch, PATIENCE, command, free_address, pisink, until};
 use pisink::serve::{Caller, Limits, Server, Statistics, Stopper};
+use pisink::wire::zmtp::{self, ZmtpDecoder, ZmtpEvent};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value as Json, json};
 
@@ -73,12 +75,38 @@ fn echo_sends_each_object_back_in_the_framing_that_it_came_in() {
             assert_eq!(JsocketPeer::to(&echo.address, dialect).ask(message), *message);
         }
     }
+    // A REQ of ZeroMQ has an answer led by an empty frame, as its question was.
+    assert_eq!(
+        zmtp_answer(&echo.address, &messages[3]),
+        [b"".to_vec(), messages[3].to_string().into_bytes()]
+    );
     let mut client = Client::to(&echo.address);
     client.send(b"nonsense\r[NaN]\r");
     assert!(client.json()["error"].as_str().unwrap().contains("no JSON"));
     assert_eq!(client.json(), json!(["NaN"]));
     let last = echo.stop();
-    assert!(last.contains("requests: 17, answers: 17, offences: 1"), "{last}");
+    assert!(last.contains("requests: 18, answers: 18, offences: 1"), "{last}");
+}
+
+/// What a REQ of ZeroMQ is answered.
+fn zmtp_answer(address: &str, message: &Json) -> Vec<Vec<u8>> {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let (mut bytes, text) = (Vec::new(), message.to_string());
+    zmtp::greeting("REQ", b"", &mut bytes);
+    zmtp::encode_frames(&[b"", text.as_bytes()], &mut bytes);
+    stream.write_all(&bytes).unwrap();
+    let (mut decoder, mut scratch) = (ZmtpDecoder::default(), [0; 4_096]);
+    loop {
+        let count = stream.read(&mut scratch).unwrap();
+        assert!(count > 0, "it closed the link");
+        let mut input = &scratch[..count];
+        while let Some(event) = decoder.next(&mut input) {
+            if let ZmtpEvent::Frames(frames) = event.unwrap() {
+                return frames;
+            }
+        }
+    }
 }
 
 #[test]

@@ -9,6 +9,7 @@ mod backlog;
 mod ingest;
 mod kit;
 mod links;
+mod peers_autopilot;
 mod peers_jsocket;
 mod ping;
 mod player;
@@ -37,6 +38,7 @@ const BENCHES: &[(&str, fn())] = &[
     ("ring-heal", ring_heal::run),
     ("ring-idle", ring_idle::run),
     ("peers-jsocket", peers_jsocket::run),
+    ("peers-autopilot", peers_autopilot::run),
 ];
 
 fn main() {
@@ -45,6 +47,10 @@ fn main() {
         ["--bare-sqlite"] => return ingest::bare_sqlite_here(),
         ["--bare-station", bytes, way] => {
             return ring_bare::station_here(bytes.parse().expect("a size"), way);
+        }
+        ["--bare-frames", request, reply] => {
+            let sizes = (request.parse().expect("a size"), reply.parse().expect("a size"));
+            return peers_autopilot::bare_here(sizes.0, sizes.1);
         }
         ["--bare-ping", reply] => return ping::bare_here(reply.parse().expect("a size")),
         _ => {}

@@ -74,7 +74,7 @@ fn connections(python: &Path, version: &str, node: &Node) {
 }
 
 /// The Python of an environment that `scripts/peers` made; without it there is nothing to measure beside.
-fn python(environment: &str) -> Option<PathBuf> {
+pub(crate) fn python(environment: &str) -> Option<PathBuf> {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent()?;
     let folder =
         std::env::var_os("PISINK_REAL_PEERS").map_or_else(|| target.join("real-peers"), PathBuf::from);

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll};
 use pisink::model::{
-    Body, JournalId, LifeId, MemberId, Message, NodeName, Outcome, RingId, RingState, Token, TokenAck,
+    Body, JournalId, LifeId, MemberId, Message, NodeName, Outcome, Pong, RingId, RingState, Token, TokenAck,
     WallTime, Who,
 };
 use pisink::wire::{LineDecoder, encode};
@@ -150,7 +150,7 @@ impl Member {
                 self.say(from, Body::RingAnswer(RingState { who, members: 0, ..asker }));
             }
             Body::Ping => {
-                self.say(from, Body::Pong(None, None));
+                self.say(from, Body::Pong(Pong::default()));
             }
             _ => {}
         }

@@ -40,6 +40,13 @@ pub(super) struct FileConfig {
     pub(super) plots: Option<PathBuf>,
     pub(super) plot_interval: Option<String>,
     pub(super) plot_last: Option<String>,
+    pub(super) lab_peers: Vec<String>,
+    pub(super) lab_interval: Option<String>,
+    pub(super) lab_answer_port: Option<u16>,
+    pub(super) lab_next: Option<String>,
+    pub(super) lab_hosts: Option<u32>,
+    pub(super) lab_token: Option<bool>,
+    pub(super) lab_hold: Option<String>,
     pub(super) zre: Option<String>,
     pub(super) zre_groups: Vec<String>,
     pub(super) description: Option<String>,
@@ -90,6 +97,13 @@ pub(super) const KEYS: &[&str] = &[
     "stream",
     "stream_wait",
     "files",
+    "lab_peers",
+    "lab_interval",
+    "lab_answer_port",
+    "lab_next",
+    "lab_hosts",
+    "lab_token",
+    "lab_hold",
 ];
 
 /// One text, or a list of texts: the same parted by blanks.
@@ -139,18 +153,20 @@ mod tests {
 
     #[test]
     fn every_key_is_read_and_named() {
-        let lists = ["zre_groups", "peers", "chips", "faults", "standby", "listen", "allow"];
+        let lists = ["zre_groups", "peers", "chips", "faults", "standby", "listen", "allow", "lab_peers"];
+        let numbers = ["lab_answer_port", "lab_hosts"];
         let text: String = KEYS
             .iter()
             .map(|key| match *key {
-                "host" | "discover" => format!("{key} = true\n"),
+                "host" | "lab_token" | "discover" => format!("{key} = true\n"),
+                key if numbers.contains(&key) => format!("{key} = 3\n"),
                 key if lists.contains(&key) => format!("{key} = [\"x\"]\n"),
                 key => format!("{key} = \"x\"\n"),
             })
             .collect();
         let config = parse(&text).unwrap();
         assert_eq!((config.host, config.plot_last.as_deref()), (Some(true), Some("x")));
-        assert_eq!(format!("{config:?}").matches("\"x\"").count(), KEYS.len() - 2);
+        assert_eq!(format!("{config:?}").matches("\"x\"").count(), KEYS.len() - 5);
     }
 
     #[test]

@@ -15,6 +15,7 @@ use crate::io::{self, BusSettings, PlotSettings, Settings, Source};
 use crate::model::NodeName;
 
 mod autopilot;
+mod lab;
 mod listen;
 pub(super) mod other_role;
 mod own_place;
@@ -183,6 +184,9 @@ pub(super) struct RunArgs {
 
     #[command(flatten)]
     autopilot: autopilot::AutopilotArgs,
+
+    #[command(flatten)]
+    lab: lab::LabArgs,
 }
 
 /// Runs a node until it is asked to stop.
@@ -226,6 +230,7 @@ pub(super) fn settle(args: RunArgs, file: FileConfig) -> Result<Settings> {
     let autopilot_name = own.name.clone();
     Ok(Settings {
         role: role::role(&args, &file, &own)?,
+        lab: lab::lab(&args.lab, &file)?,
         access: listen::access(&args, &file)?,
         zre: zre::settings(&args.zre, &file)?,
         name: own.name,

@@ -49,8 +49,10 @@ pub(crate) fn station(settings: &Settings, allow: Commands, seed: u64) -> Statio
         "CHIPS": chips,
         "VERSION": env!("CARGO_PKG_VERSION"),
     });
+    let state = Sampling::default().state().to_owned();
     StationConfig {
         id: id.clone(),
+        state,
         above: above.clone(),
         repeat_interval: REPEAT_INTERVAL,
         allow,

@@ -16,6 +16,7 @@ mod beacons;
 mod links;
 mod orders;
 mod outputs;
+mod pauses;
 mod stations;
 mod telling;
 
@@ -35,6 +36,7 @@ use crate::node::{Asker, Input, Node};
 use crate::proto::{Far, LinkId};
 use crate::wire::Dialect;
 use orders::Pending;
+use pauses::Pauses;
 use telling::Telling;
 
 pub(super) const WAKER: Token = Token(0);
@@ -104,6 +106,7 @@ pub(crate) struct EventLoop {
     /// Scripts' links that are not read until the store has caught up.
     paused: BTreeSet<LinkId>,
     unfinished: Unfinished,
+    pauses: Pauses,
     /// Pieces of other nodes' journals, to be handed to the store.
     pieces: Vec<Readings>,
     /// Reads under way in the store.
@@ -150,6 +153,7 @@ impl EventLoop {
             unsent: BTreeSet::new(),
             paused: BTreeSet::new(),
             unfinished: Unfinished::default(),
+            pauses: Pauses::default(),
             pieces: Vec::new(),
             reads: 0,
             held_bytes: 0,
@@ -220,7 +224,14 @@ impl EventLoop {
         }
         let node = self.parts.node.poll_timeout().map(|(at, _)| at);
         let paused = (!self.paused.is_empty()).then(|| now + PAUSE_MAX);
-        let due = [node, self.unfinished.due(), self.accept_again_at, paused, self.parts.notify.due()];
+        let due = [
+            node,
+            self.unfinished.due(),
+            self.pauses.due(),
+            self.accept_again_at,
+            paused,
+            self.parts.notify.due(),
+        ];
         let due = due.into_iter().flatten().min()?;
         Some(due.saturating_since(now))
     }
@@ -245,6 +256,9 @@ impl EventLoop {
         }
         let Parts { notify, node, crew, .. } = &mut self.parts;
         notify.turn(now.mono, || outputs::whole_status(node, crew, now));
+        while let Some(link) = self.pauses.take_over(now.mono) {
+            self.end_message(link);
+        }
         while let Some(link) = self.unfinished.overdue(now.mono) {
             self.unfinished.end(link);
             self.drop_link(link, &format!("what began {} s ago has not ended", UNFINISHED_MAX.as_secs()));
@@ -296,7 +310,7 @@ impl EventLoop {
     /// The store has read what this one asked for.
     fn has_read(&mut self, asker: Asker) {
         self.reads = self.reads.saturating_sub(1);
-        if let Asker::Link(link) = asker
+        if let Some(link) = asker.link()
             && let Some(open) = self.links.get_mut(&link)
         {
             open.awaited = open.awaited.saturating_sub(1);

@@ -138,6 +138,18 @@ impl Link {
         Some(message)
     }
 
+    /// What had begun is whole: the other end has closed, or paused.
+    pub(crate) fn finish_message(&mut self) -> Option<Result<Message, WireError>> {
+        let message = self.framing.finish()?;
+        self.messages += 1;
+        Some(message)
+    }
+
+    /// After what pause a message that has begun is whole, if that is how messages end here.
+    pub(crate) fn pause(&self) -> Option<Duration> {
+        self.framing.pause()
+    }
+
     /// Queues what its framing has to say of itself; whether there is anything to send.
     pub(crate) fn greet(&mut self) -> bool {
         self.framing.greeting(&mut self.outbound);

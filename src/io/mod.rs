@@ -59,7 +59,6 @@ pub use zre_peer::ZrePeerLoop;
 use crate::model::{JournalId, NodeName, Now};
 use crate::node::{Node, NodeConfig};
 use crate::store::{Check, OpenParams, OwnJournal, Store};
-use autopilot::Sampling;
 use crew::Crew;
 use event_loop::{Ending, EventLoop, Parts, WAKER};
 use files::Files;
@@ -213,7 +212,7 @@ fn node(settings: &Settings, store: &Store, synced: &mut Synced, now: Now) -> Re
         role: roles::role(&settings.role, &RoleFacts::of(store)?),
     };
     let station = autopilot::station(settings, settings.access.allow, clock::random_u64());
-    Ok(Node::new(config, now).with_station(station, Sampling::default().state(), now))
+    Ok(Node::new(config, now).with_station(station, now).with_lab(settings.lab.clone(), now))
 }
 
 /// Ten thousand links need as many file descriptors; the soft limit is often 1,024.

@@ -178,6 +178,9 @@ impl Plan {
         stays("what is open at ports", &Opened(&now.access), &Opened(&read.access));
         stays("zre", &Peered(&now.zre), &Peered(&read.zre));
         stays("data", &now.data.display(), &read.data.display());
+        if now.lab != read.lab {
+            cannot.push("what concerns the lab's programs stays until the node is started again".to_owned());
+        }
         if now.autopilot != read.autopilot {
             cannot.push(
                 "the part in Autopilot's network stays as it is until the node is started again".to_owned(),
@@ -201,6 +204,7 @@ impl Plan {
             zre: now.zre.clone(),
             data: now.data.clone(),
             role: now.role.clone(),
+            lab: now.lab.clone(),
             autopilot: now.autopilot.clone(),
             ..read
         };

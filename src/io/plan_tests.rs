@@ -20,6 +20,7 @@ fn settings(data: &Path) -> Settings {
     Settings {
         zre: None,
         name: NodeName::new("pi-2").unwrap(),
+        lab: crate::proto::LabConfig::default(),
         role: RoleSettings::Secondary,
         listen: "127.0.0.1:0".to_owned(),
         access: AccessSettings::default(),

@@ -10,7 +10,7 @@ use pisink_sensors::sim::PlannedFault;
 
 use super::autopilot::AutopilotSettings;
 use crate::model::{Commands, Framings, NodeName, RoleName, RoleRequest};
-use crate::proto::PollOrder;
+use crate::proto::{LabConfig, PollOrder};
 
 /// Everything that [`super::run`] needs to know.
 #[derive(Clone, Debug)]
@@ -19,6 +19,8 @@ pub struct Settings {
     pub name: NodeName,
     /// What it does besides sensing and answering.
     pub role: RoleSettings,
+    /// What it has to do with the lab's programs.
+    pub lab: LabConfig,
     /// `address:port` to listen on: the node's own port.
     pub listen: String,
     /// What is open to whom, there and at other ports.

@@ -105,11 +105,22 @@ pub struct HexError {
     digits: usize,
 }
 
+/// The two digits of a byte.
+fn hex_byte(byte: u8) -> [u8; 2] {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    [byte >> 4, byte & 0xf].map(|digit| DIGITS.get(usize::from(digit)).copied().unwrap_or_default())
+}
+
 macro_rules! hex_id {
     ($name:ident, $int:ty, $digits:literal) => {
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, concat!("{:0", $digits, "x}"), self.0)
+                // A token has a hundred of them: several times faster than the formatter's way.
+                let mut text = [0; $digits];
+                for (digit, byte) in text.as_chunks_mut().0.iter_mut().zip(self.0.to_be_bytes()) {
+                    *digit = hex_byte(byte);
+                }
+                f.pad(str::from_utf8(&text).unwrap_or_default())
             }
         }
 

@@ -4,7 +4,7 @@ use serde_json::Value as Json;
 
 use super::{
     BootId, Claim, ClaimAnswer, ClockMark, ClockSample, JournalId, LabText, NodeName, Pack, RingState,
-    RoleAnswer, RoleOrder, Routed, Seq, SinkPlace, Token, TokenAck, WallTime, ZreMessage,
+    RoleAnswer, RoleName, RoleOrder, Routed, Seq, SinkPlace, Token, TokenAck, WallTime, ZreMessage,
 };
 
 /// One envelope on a link.
@@ -39,8 +39,8 @@ pub enum Body {
     Latest(Json),
     /// `PING`: are you there?
     Ping,
-    /// `PONG`: yes, so my clocks stand, and this is my place in the order of sinks. The id is the ping's.
-    Pong(Option<ClockSample>, Option<SinkPlace>),
+    /// `PONG`: yes, and so I am. The id is the ping's.
+    Pong(Pong),
     /// `TOKEN`: it is your turn.
     Token(Box<Token>),
     /// `TOKEN_ACK`: what became of a token.
@@ -84,6 +84,17 @@ pub enum Body {
     Foreign(Json),
     /// A text packet of the lab. It has no envelope.
     Lab(LabText),
+}
+
+/// How a node is, in a few words. Older nodes and scripts say less.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Pong {
+    /// Its role.
+    pub role: Option<RoleName>,
+    /// How its clocks stand.
+    pub clock: Option<ClockSample>,
+    /// Its place in the order of sinks, if it has one.
+    pub sink: Option<SinkPlace>,
 }
 
 /// "Give me what comes after this cursor."

@@ -18,7 +18,7 @@ pub use access::{Access, Command, CommandError, Commands, FramingError, FramingN
 pub use clock::{CLOCK_IS_SET_FROM, ClockLink, ClockMark, ClockSample, Dated, TimeSource};
 pub use ids::{BootId, HexError, JournalId, LifeId, NameError, NodeName, Seq};
 pub use lab::{LAB_PAIRS_MAX, LabPair, LabText, LabToken, pairs as lab_pairs};
-pub use message::{Body, Message, PollRequest, Readings};
+pub use message::{Body, Message, PollRequest, Pong, Readings};
 pub use reading::{Channel, ChannelIx, ErrReason, Pack, Reading, Value};
 pub use ring::{
     Claim, ClaimAnswer, Cursor, Cursors, Listed, Member, MemberId, Outcome, Piece, RING_MEMBERS_MAX, RingId,

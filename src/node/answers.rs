@@ -4,11 +4,17 @@ use serde_json::Value as Json;
 
 use super::events::{Asker, Output};
 use super::{ID_MAX_CHARS, Node, head};
-use crate::model::Body;
+use crate::model::{Body, Now, Pong};
 
 impl Node {
+    /// How it is, in a few words.
+    pub(super) fn pong(&self, now: Now) -> Pong {
+        let (role, sink) = (Some(self.duty.role()), self.duty.sink_place());
+        Pong { role, clock: Some(self.clock.sample(now.mono, now)), sink }
+    }
+
     /// Somebody wants the newest reading of each channel.
-    pub(super) fn ask_latest(&mut self, asker: Asker, id: String) {
+    pub(super) fn read_latest(&mut self, asker: Asker, id: String) {
         self.outputs.push_back(Output::ReadLatest { asker, id });
     }
 

@@ -2,7 +2,7 @@
 
 use serde_json::Value as Json;
 
-use crate::model::{ClockSample, Instant, JournalId, NodeName, Now, Seq, SinkPart, SinkPlace};
+use crate::model::{ClockSample, Instant, JournalId, NodeName, Now, RoleName, Seq, SinkPart, SinkPlace};
 use crate::proto::{
     LinkId, PeerIx, Primary, PrimaryConfig, PrimaryOutput, Ring, RingConfig, RingOutput, StandbyOutput,
 };
@@ -125,6 +125,15 @@ impl Duty {
                 }
             }
             Duty::Secondary | Duty::Primary(_) => {}
+        }
+    }
+
+    /// The role, as one asks for it: a standby is a primary that waits for its turn.
+    pub(super) fn role(&self) -> RoleName {
+        match self {
+            Duty::Secondary => RoleName::Secondary,
+            Duty::Primary(_) | Duty::Standby(_) => RoleName::Primary,
+            Duty::Ring(_) => RoleName::Ring,
         }
     }
 

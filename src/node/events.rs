@@ -13,8 +13,8 @@ use crate::model::{
     RoleOrder, RoundRecord, Seq, ZreId,
 };
 use crate::proto::{
-    Far, LinkId, PollOrder, PrimaryReport, RingPart, RingReport, StandbyReport, StationAsker, StationOrder,
-    StationReport,
+    Far, LabReport, LinkId, PollOrder, PrimaryReport, RingPart, RingReport, StandbyReport, StationAsker,
+    StationOrder, StationReport,
 };
 use crate::wire::{Dialect, WireError};
 
@@ -108,6 +108,19 @@ pub enum Asker {
     Zre(ZreId),
     /// The station of Autopilot's network.
     Station,
+    /// One of the lab's programs on this link, or their token: for what was measured last.
+    Lab(Option<LinkId>),
+}
+
+impl Asker {
+    /// The link that an answer is awaited on.
+    pub fn link(self) -> Option<LinkId> {
+        match self {
+            Asker::Link(link) => Some(link),
+            Asker::Lab(link) => link,
+            Asker::Ring | Asker::Station | Asker::Zre(_) => None,
+        }
+    }
 }
 
 /// What happened.
@@ -293,6 +306,8 @@ pub enum Report {
     Standby(StandbyReport),
     /// From the ring.
     Ring(RingReport),
+    /// From the lab's programs.
+    Lab(LabReport),
     /// A peer of ZRE is there, or is gone.
     Zre {
         /// Its name and id.
@@ -343,6 +358,7 @@ impl Report {
             Report::Primary(report) => report.is_warning(),
             Report::Standby(report) => report.is_warning(),
             Report::Ring(report) => report.is_warning(),
+            Report::Lab(report) => report.is_warning(),
             Report::Station(report) => report.is_warning(),
             Report::Foreign { .. } | Report::Zre { .. } => false,
             Report::Piece { .. } | Report::Offence { .. } | Report::Complaint { .. } => true,
@@ -356,6 +372,7 @@ impl fmt::Display for Report {
             Report::Primary(report) => report.fmt(f),
             Report::Standby(report) => report.fmt(f),
             Report::Ring(report) => report.fmt(f),
+            Report::Lab(report) => report.fmt(f),
             Report::Zre { peer, what } => write!(f, "{peer} {what}"),
             Report::Station(report) => report.fmt(f),
             Report::Piece { journal, why } => {

@@ -1,6 +1,6 @@
-//! Peers that speak plain JSON and have no journal: scripts. Each link is a guest of its own, named by what it calls
-//! itself or by its address, so that one which comes again goes on under its name. Its readings go into the journal of
-//! the node that it talks to.
+//! Peers that have no journal: scripts that speak plain JSON, the lab's programs. Each link is a guest of its own,
+//! named by what it calls itself or by its address, so that one which comes again goes on under its name. Its readings
+//! go into the journal of the node that it talks to.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -97,6 +97,22 @@ impl Guests {
         )
     }
 
+    /// Where the other end of a link is.
+    pub(super) fn remote(&self, link: LinkId) -> Option<IpAddr> {
+        self.links.get(&link).map(|guest| guest.remote)
+    }
+
+    /// What the other end of a link is called that does not call itself something.
+    pub(super) fn name(&mut self, link: LinkId) -> Option<NodeName> {
+        let guest = self.links.get_mut(&link)?;
+        let (remote, slot, slots) = (guest.remote, &mut guest.slot, &mut self.slots);
+        let by_address = guest.by_address.get_or_insert_with(|| {
+            let slot = slot.get_or_insert_with(|| free_slot(slots.entry(remote).or_default()));
+            address_name(remote, *slot)
+        });
+        Some(by_address.clone())
+    }
+
     /// Takes a foreign message's readings, stamped now, into `pack`.
     pub(super) fn say(&mut self, link: LinkId, json: &Json, now: Now, pack: &mut Pack) -> Option<Said> {
         let own_name = foreign::sender(json).and_then(|name| NodeName::new(name).ok()).filter(|name| {
@@ -104,22 +120,30 @@ impl Guests {
         });
         let guest = self.links.get_mut(&link)?;
         guest.messages += 1;
+        let is_to_be_told = guest.messages <= TOLD_MAX;
+        let from = match own_name {
+            Some(name) => name,
+            None => self.name(link)?,
+        };
+        let readings = self.take_named((&from, CHIP), foreign::values(json).into_iter(), now, pack);
+        Some(Said { from, readings, is_to_be_told })
+    }
+
+    /// Takes the values of one message into `pack`, stamped now, under a name that is known to be one; how many there
+    /// was room for.
+    pub(super) fn take_named(
+        &mut self,
+        guest: (&NodeName, &str),
+        values: impl Iterator<Item = ForeignValue>,
+        now: Now,
+        pack: &mut Pack,
+    ) -> usize {
         self.messages += 1;
-        let slots = &mut self.slots;
-        let from = own_name.unwrap_or_else(|| {
-            let (remote, slot) = (guest.remote, &mut guest.slot);
-            let by_address = guest.by_address.get_or_insert_with(|| {
-                let slot = slot.get_or_insert_with(|| free_slot(slots.entry(remote).or_default()));
-                address_name(remote, *slot)
-            });
-            by_address.clone()
-        });
-        let messages = guest.messages;
         let mut readings = 0;
-        for ForeignValue { quantity, unit, value } in foreign::values(json) {
-            readings += self.push(pack, (&from, CHIP), (quantity, unit), (now, value));
+        for ForeignValue { quantity, unit, value } in values {
+            readings += self.push(pack, guest, (quantity, unit), (now, value));
         }
-        Some(Said { from, readings, is_to_be_told: messages <= TOLD_MAX })
+        readings
     }
 
     /// Takes values that a peer's own protocol has read, stamped now, into `pack`: under the name that it gives itself,
@@ -133,16 +157,12 @@ impl Guests {
     ) -> Option<Said> {
         let guest = self.links.get_mut(&link)?;
         guest.messages += 1;
-        self.messages += 1;
         let (messages, remote) = (guest.messages, guest.remote);
         let from = legal_name(name).filter(|name| {
             self.names.contains(name) || (self.names.len() < NAMES_MAX && self.names.insert(name.clone()))
         });
         let from = from.unwrap_or_else(|| address_name(remote, 1));
-        let mut readings = 0;
-        for ForeignValue { quantity, unit, value } in values {
-            readings += self.push(pack, (&from, chip), (quantity, unit), (now, value));
-        }
+        let readings = self.take_named((&from, chip), values, now, pack);
         Some(Said { from, readings, is_to_be_told: messages <= TOLD_MAX })
     }
 

@@ -4,7 +4,7 @@ use serde_json::json;
 use std::time::Duration;
 
 use super::*;
-use crate::model::{SinkPart, SinkPlace};
+use crate::model::{Pong, SinkPart, SinkPlace};
 
 const AFTER: Duration = Duration::from_secs(5);
 
@@ -13,7 +13,7 @@ fn a_ping_is_answered_with_the_place_in_the_order_of_sinks() {
     let place = |node: &mut Watched<Node>| {
         let outputs = hear(node, LINK, "{\"key\":\"PING\",\"id\":\"a7\"}\n");
         match &sent(&outputs)[0].body {
-            Body::Pong(_, place) => *place,
+            Body::Pong(pong) => pong.sink,
             other => panic!("{other:?}"),
         }
     };
@@ -74,7 +74,8 @@ fn a_turn_begins_with_what_the_last_one_left_in_the_store() {
 
     // The sink is back, for as long as it takes.
     let sink = LinkId(60);
-    let acts = Body::Pong(None, Some(SinkPlace { rank: 0, part: SinkPart::Acts }));
+    let acts =
+        Body::Pong(Pong { sink: Some(SinkPlace { rank: 0, part: SinkPart::Acts }), ..Pong::default() });
     let mut outputs = link_up(&mut node, 1, sink);
     let mut seen = Vec::new();
     for _ in 0..8 {

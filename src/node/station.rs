@@ -16,6 +16,8 @@ use crate::wire::Dialect;
 
 /// The chip name of channels that a station fills.
 const CHIP: &str = "autopilot";
+/// The state of a node that senses.
+const RUNNING: &str = "RUNNING";
 /// The only station for which a link is opened.
 const ABOVE: Far = Far::Station(PeerIx(0));
 /// Stations that wait for what the store has to be asked; others are to ask again.
@@ -46,14 +48,14 @@ pub struct StationAnswer {
 }
 
 impl Node {
-    /// The same node with a part in Autopilot's network, in this state.
+    /// The same node with a part in Autopilot's network.
     #[must_use]
-    pub fn with_station(mut self, config: StationConfig, state: &str, now: Now) -> Self {
+    pub fn with_station(mut self, config: StationConfig, now: Now) -> Self {
+        let is_running = config.state == RUNNING;
         let address = config.above.as_ref().map(|above| above.address.clone()).unwrap_or_default();
         let last = self.secondary.last();
         let mut machine = Station::new(config, last, now);
-        machine.set_state(now, state);
-        machine.set_streaming(now, state == "RUNNING");
+        machine.set_streaming(now, is_running);
         let (waiting, next_waiting) = (BTreeMap::new(), 0);
         self.station = Some(Box::new(StationPart { machine, address, above: None, waiting, next_waiting }));
         self.drain_station(now);
@@ -135,19 +137,15 @@ impl Node {
         answer: Result<StationAnswer, String>,
     ) {
         self.with_machine(now, |part| {
-            let answer = answer.map(|answer| {
-                if let Some(state) = answer.state {
-                    part.machine.set_state(now, &state);
-                    part.machine.set_streaming(now, state == "RUNNING");
-                    return Some(("STATE".to_owned(), Json::from(state)));
-                }
-                answer.message
-            });
-            let answer = match &answer {
-                Ok(message) => Ok(message.as_ref().map(|(key, value)| (key.as_str(), value.clone()))),
-                Err(why) => Err(why.clone()),
-            };
-            part.machine.answer(now, asker, answer);
+            if let Ok(StationAnswer { state: Some(state), .. }) = &answer {
+                part.machine.set_state(now, state, asker);
+                part.machine.set_streaming(now, state == RUNNING);
+            }
+            let message = answer.map(|answer| answer.message);
+            let message = message
+                .as_ref()
+                .map(|message| message.as_ref().map(|(key, value)| (key.as_str(), value.clone())));
+            part.machine.answer(now, asker, message.map_err(String::clone));
         });
     }
 
@@ -201,7 +199,7 @@ impl Node {
                 return self.station_readings(now, link, &pilot, values, passed_over);
             }
             StationOutput::Read { after, max } => Output::Read { asker: Asker::Station, after, max },
-            StationOutput::Order(asker, StationOrder::Latest) => return self.ask_latest_for(now, asker),
+            StationOutput::Order(asker, StationOrder::Latest) => return self.station_asks_latest(now, asker),
             StationOutput::Order(asker, order) => Output::StationOrder(asker, order),
             StationOutput::Report(report) => {
                 if let StationReport::Refused { .. } = report {
@@ -213,7 +211,7 @@ impl Node {
         self.outputs.push_back(output);
     }
 
-    fn ask_latest_for(&mut self, now: Now, asker: StationAsker) {
+    fn station_asks_latest(&mut self, now: Now, asker: StationAsker) {
         let Some(part) = &mut self.station else { return };
         if part.waiting.len() >= WAITING_MAX {
             let why = "too many wait for the store; ask again later".to_owned();
@@ -222,7 +220,7 @@ impl Node {
         let number = part.next_waiting;
         part.next_waiting += 1;
         part.waiting.insert(number, asker);
-        self.outputs.push_back(Output::ReadLatest { asker: Asker::Station, id: number.to_string() });
+        self.read_latest(Asker::Station, number.to_string());
     }
 
     fn station_readings(

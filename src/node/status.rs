@@ -23,6 +23,7 @@ impl Node {
             "clock": self.clock.status(now),
             "consumers": consumers,
             "foreign": self.guests.status(),
+            "lab": self.lab.status(now),
         });
         if let (Some(fields), Some(part)) = (status.as_object_mut(), &self.zre) {
             fields.insert("zre".to_owned(), zre::status(part, now));

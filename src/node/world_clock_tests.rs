@@ -422,7 +422,9 @@ impl World {
             | Output::Beacon(_)
             | Output::ReadLatest { .. }
             | Output::StationOrder(..)
-            | Output::Read { asker: Asker::Ring | Asker::Zre(_) | Asker::Station, .. } => return,
+            | Output::Read { asker: Asker::Ring | Asker::Lab(_) | Asker::Zre(_) | Asker::Station, .. } => {
+                return;
+            }
         }
         self.commit_soon(at);
     }

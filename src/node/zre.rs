@@ -156,7 +156,7 @@ impl Node {
                 self.zre_answer(now, peer, (id, Body::Status(status)));
             }
             Body::Ping => {
-                let pong = Body::Pong(Some(self.clock.sample(now.mono, now)), self.duty.sink_place());
+                let pong = Body::Pong(self.pong(now));
                 self.zre_answer(now, peer, (id, pong));
             }
             // Answers are not answered, or two nodes would never end.

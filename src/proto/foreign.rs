@@ -110,8 +110,8 @@ fn pair(key: &str, text: &str) -> Option<ForeignValue> {
     }
 }
 
-/// A value under the name that its key makes.
-pub(super) fn named(key: &str, value: Value) -> ForeignValue {
+/// A value under a peer's key, which is taken for what the field calls it.
+pub fn named(key: &str, value: Value) -> ForeignValue {
     let known = KNOWN.iter().find(|(name, ..)| *name == key);
     let (quantity, unit) = known.map_or((key, ""), |(_, quantity, unit)| (quantity, unit));
     // What separates the parts of a name, or is no sign at all, has no place in one.

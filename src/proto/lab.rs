@@ -4,7 +4,6 @@
 //! all of them listen on. So an answer is told by where it comes from, and by its being awaited: one for each question.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::Arc;
 use std::time::Duration;
 
 use core::net::{IpAddr, SocketAddr};
@@ -12,7 +11,7 @@ use serde_json::{Value as Json, json};
 
 use super::contract::Machine;
 use super::{LinkId, PeerIx};
-use crate::model::{Channel, Instant, LabPair, LabText, LabToken, NodeName, Now, Value};
+use crate::model::{ErrReason, Instant, LabPair, LabText, LabToken, NodeName, Now, Value};
 
 mod errand;
 mod peer;
@@ -24,9 +23,9 @@ use peer::Peer;
 pub use report::LabReport;
 use turn::Turn;
 
-/// Most requests and tokens that wait for what this node measured last; and most answers that are under way on
-/// connections of their own.
-const WAITING_MAX: usize = 64;
+/// Most requests that wait for what this node measured last; and most answers that are under way on connections of
+/// their own. Each request is a read of the store: who polls is to find room there too.
+const WAITING_MAX: usize = 32;
 /// A connection that is to bring an answer back, or the token on, has to stand within this time.
 const CONNECT_MAX: Duration = Duration::from_secs(3);
 
@@ -65,6 +64,17 @@ pub struct LabRing {
     pub token_hold: Duration,
 }
 
+/// What this node measured last with one chip.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LabReading {
+    /// The chip's name.
+    pub chip: String,
+    /// What is measured, as in `temperature`.
+    pub quantity: String,
+    /// The value in the quantity's unit, or ERR.
+    pub value: Value,
+}
+
 /// Whose readings they are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LabSource {
@@ -85,19 +95,20 @@ pub enum LabOutput {
     Send(LinkId, LabText),
     /// Send what is queued, then close this link; nothing is answered.
     Close(LinkId, &'static str),
-    /// Find out what this node measured last; answer with [`Lab::own`].
-    ReadOwn,
+    /// Find out what this node measured last, for the request on this link or for the token; answer with [`Lab::own`].
+    ReadOwn(Option<LinkId>),
     /// Make these readings durable, as taken now.
     Take(LabSource, Vec<LabPair>),
     /// Tell people.
     Report(LabReport),
 }
 
-/// Who waits for what this node measured last.
+/// A request that waits for what this node measured last.
 #[derive(Debug)]
-enum Waiting {
-    Request(LinkId, IpAddr),
-    Token(LabToken),
+struct Request {
+    remote: IpAddr,
+    /// Its link is gone already: the lab's programs close it as soon as they have asked.
+    is_gone: bool,
 }
 
 /// The machine. See the [module](super) for its contract.
@@ -107,7 +118,9 @@ pub struct Lab {
     poll_interval: Duration,
     answer_port: Option<u16>,
     turn: Option<Turn>,
-    waiting: Vec<Waiting>,
+    waiting: BTreeMap<LinkId, Request>,
+    /// The token that waits for the same.
+    token: Option<LabToken>,
     /// Answers on their way back, each by the place of its link.
     errands: BTreeMap<PeerIx, Errand>,
     next_errand: usize,
@@ -130,7 +143,8 @@ impl Lab {
             poll_interval: poll_interval.max(Duration::from_millis(1)),
             answer_port,
             turn: ring.map(|ring| Turn::new(ring, now)),
-            waiting: Vec::new(),
+            waiting: BTreeMap::new(),
+            token: None,
             errands: BTreeMap::new(),
             requests: 0,
             turned_away: 0,
@@ -173,37 +187,37 @@ impl Lab {
     }
 
     /// A link is gone; whether it was one of this machine's. One of the lab's programs that is asked closes at once,
-    /// and answers on a link of its own.
+    /// and answers on a link of its own; and so do we, where that is wanted.
     pub fn link_down(&mut self, link: LinkId) -> bool {
-        self.waiting.retain(|waiting| !matches!(waiting, Waiting::Request(asks, _) if *asks == link));
+        if self.answer_port.is_none() {
+            self.waiting.remove(&link);
+        } else if let Some(request) = self.waiting.get_mut(&link) {
+            request.is_gone = true;
+        }
         self.peers.iter_mut().any(|peer| peer.link_down(link))
     }
 
     /// A packet came from this address.
     pub fn message(&mut self, now: Instant, link: LinkId, remote: IpAddr, text: LabText) {
         match text {
-            LabText::Request => {
-                self.requests += 1;
-                self.wait_for_own(Waiting::Request(link, remote));
-            }
+            LabText::Request => self.request(link, remote),
             LabText::Post(pairs) => self.post(link, remote, pairs),
-            LabText::Token(token) => self.token(now, token),
+            LabText::Token(token) => self.take_token(now, token),
             LabText::Ack => {}
         }
     }
 
-    /// What this node's own channels gave last, or why that cannot be found out: then each is ERR.
-    pub fn own(&mut self, now: Instant, newest: &[(Arc<Channel>, Value)]) {
+    /// What this node's own chips gave last, for the request on this link or for the token. What is missing is ERR.
+    pub fn own(&mut self, now: Instant, asker: Option<LinkId>, newest: &[LabReading]) {
         let own = own_pairs(newest);
-        for waiting in std::mem::take(&mut self.waiting) {
-            match waiting {
-                Waiting::Request(link, remote) => self.answer(now, link, remote, &own),
-                Waiting::Token(token) => {
-                    if let Some(turn) = &mut self.turn {
-                        turn.hold(now, token.with(&own));
-                    }
-                }
+        let Some(link) = asker else {
+            if let (Some(turn), Some(token)) = (&mut self.turn, self.token.take()) {
+                turn.hold(now, token.with(&own));
             }
+            return;
+        };
+        if let Some(request) = self.waiting.remove(&link) {
+            self.answer(now, link, request, own);
         }
     }
 
@@ -251,27 +265,26 @@ impl Lab {
         PeerIx(self.peers.len())
     }
 
-    fn wait_for_own(&mut self, waiting: Waiting) {
+    fn request(&mut self, link: LinkId, remote: IpAddr) {
+        self.requests += 1;
         if self.waiting.len() >= WAITING_MAX {
             self.turned_away += 1;
-            if let Waiting::Request(link, _) = waiting {
-                self.outputs.push_back(LabOutput::Close(link, "too many requests wait"));
-            }
-            return;
+            return self.outputs.push_back(LabOutput::Close(link, "too many requests wait"));
         }
-        // What is read for the first is for all that come until then.
-        if self.waiting.is_empty() {
-            self.outputs.push_back(LabOutput::ReadOwn);
+        // A second one on the same link gets the answer to the first.
+        if self.waiting.insert(link, Request { remote, is_gone: false }).is_none() {
+            self.outputs.push_back(LabOutput::ReadOwn(Some(link)));
         }
-        self.waiting.push(waiting);
     }
 
     /// The end of the connection is the end of the answer. The lab's programs do not read it there, and get it where
     /// they listen.
-    fn answer(&mut self, now: Instant, link: LinkId, remote: IpAddr, own: &[LabPair]) {
-        let text = LabText::Post(own.to_vec());
-        self.outputs.push_back(LabOutput::Send(link, text.clone()));
-        self.outputs.push_back(LabOutput::Close(link, "the answer is given"));
+    fn answer(&mut self, now: Instant, link: LinkId, request: Request, own: Vec<LabPair>) {
+        let text = LabText::Post(own);
+        if !request.is_gone {
+            self.outputs.push_back(LabOutput::Send(link, text.clone()));
+            self.outputs.push_back(LabOutput::Close(link, "the answer is given"));
+        }
         let Some(port) = self.answer_port else { return };
         if self.errands.len() >= WAITING_MAX {
             self.turned_away += 1;
@@ -279,7 +292,7 @@ impl Lab {
         }
         let ix = PeerIx(self.next_errand);
         self.next_errand += 1;
-        let address = SocketAddr::new(remote.to_canonical(), port).to_string();
+        let address = SocketAddr::new(request.remote.to_canonical(), port).to_string();
         self.outputs.push_back(LabOutput::Connect(ix, address.clone()));
         self.errands.insert(ix, Errand { address, text, until: now + CONNECT_MAX });
     }
@@ -296,11 +309,15 @@ impl Lab {
         }
     }
 
-    fn token(&mut self, now: Instant, token: LabToken) {
+    fn take_token(&mut self, now: Instant, token: LabToken) {
         self.tokens += 1;
         let goes_on = self.turn.as_mut().is_some_and(|turn| turn.takes(now, token.seq));
         if goes_on {
-            return self.wait_for_own(Waiting::Token(token));
+            // A newer one takes the place of one that waits: there is one token.
+            if self.token.replace(token).is_none() {
+                self.outputs.push_back(LabOutput::ReadOwn(None));
+            }
+            return;
         }
         for (host, pairs) in (1..).zip(token.hosts()) {
             if let Ok(name) = NodeName::new(&format!("lab-{host}")) {
@@ -313,13 +330,12 @@ impl Lab {
     }
 }
 
-/// The lab's five, each from this node's first channel of that quantity, in the order of names: a good value before an
-/// ERR.
-fn own_pairs(newest: &[(Arc<Channel>, Value)]) -> Vec<LabPair> {
+/// The lab's five, each from this node's first chip that gives it, in the order of names: a good value before an ERR.
+fn own_pairs(newest: &[LabReading]) -> Vec<LabPair> {
     let of = |(key, quantity): (&str, &str)| {
-        let fits = newest.iter().filter(|(channel, _)| channel.quantity == quantity);
-        let first = fits.min_by_key(|(channel, value)| (value.is_err(), channel));
-        let value = first.map_or(Err(crate::model::ErrReason::Absent), |(_, value)| *value);
+        let fits = newest.iter().filter(|reading| reading.quantity == quantity);
+        let first = fits.min_by_key(|reading| (reading.value.is_err(), &reading.chip));
+        let value = first.map_or(Err(ErrReason::Absent), |reading| reading.value);
         LabPair::of(key, value)
     };
     KEYS.map(of).to_vec()

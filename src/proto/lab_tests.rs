@@ -39,24 +39,22 @@ fn say(lab: &mut Watched<Lab>, link: u64, remote: IpAddr, text: LabText) -> Vec<
     lab.input(|lab, now| lab.message(now.mono, LinkId(link), remote, text))
 }
 
-fn own(lab: &mut Watched<Lab>, newest: &[(Arc<Channel>, Value)]) -> Vec<LabOutput> {
-    lab.input(|lab, now| lab.own(now.mono, newest))
+fn own(lab: &mut Watched<Lab>, asker: Option<u64>, newest: &[LabReading]) -> Vec<LabOutput> {
+    lab.input(|lab, now| lab.own(now.mono, asker.map(LinkId), newest))
 }
 
 fn take(outputs: &[LabOutput]) -> Vec<(&LabSource, Value)> {
-    let taken = |output: &'_ LabOutput| match output {
-        LabOutput::Take(..) => true,
-        _ => false,
-    };
-    let of = |output| match output {
-        &LabOutput::Take(ref source, ref pairs) => (source, pairs[0].value()),
-        other => panic!("{other:?}"),
-    };
-    outputs.iter().filter(|output| taken(output)).map(of).collect()
+    outputs
+        .iter()
+        .filter_map(|output| match output {
+            LabOutput::Take(source, pairs) => Some((source, pairs[0].value())),
+            _ => None,
+        })
+        .collect()
 }
 
-fn channel(chip: &str, quantity: &str) -> Arc<Channel> {
-    Arc::new(Channel { node: name("n"), chip: chip.into(), quantity: quantity.into(), unit: String::new() })
+fn reading(chip: &str, quantity: &str, value: Value) -> LabReading {
+    LabReading { chip: chip.into(), quantity: quantity.into(), value }
 }
 
 #[test]
@@ -127,31 +125,30 @@ fn a_connection_that_does_not_stand_is_given_up() {
 #[test]
 fn a_request_is_answered_in_the_labs_order_with_err_for_what_is_missing() {
     let mut lab = lab(LabConfig::default());
-    assert_eq!(say(&mut lab, 5, HOST, LabText::Request), [LabOutput::ReadOwn]);
-    // A second one does not have it read again.
-    assert_eq!(say(&mut lab, 6, HOST, LabText::Request), []);
+    assert_eq!(say(&mut lab, 5, HOST, LabText::Request), [LabOutput::ReadOwn(Some(LinkId(5)))]);
+    // A second one on the same link does not have it read again.
+    assert_eq!(say(&mut lab, 5, HOST, LabText::Request), []);
     let newest = [
-        (channel("sht3x-45", "temperature"), Ok(30.0)),
-        (channel("sht3x-44", "temperature"), Ok(22.1)),
-        (channel("aht20-38", "temperature"), Err(ErrReason::Nack)),
-        (channel("sht3x-44", "humidity"), Ok(41.2)),
-        (channel("seesaw-36", "soil_moisture"), Ok(345.0)),
-        (channel("ads1015-48", "wind_speed"), Err(ErrReason::Range)),
+        reading("sht3x-45", "temperature", Ok(30.0)),
+        reading("sht3x-44", "temperature", Ok(22.1)),
+        reading("aht20-38", "temperature", Err(ErrReason::Nack)),
+        reading("sht3x-44", "humidity", Ok(41.2)),
+        reading("seesaw-36", "soil_moisture", Ok(345.0)),
+        reading("ads1015-48", "wind_speed", Err(ErrReason::Range)),
     ];
-    let outputs = own(&mut lab, &newest);
+    let outputs = own(&mut lab, Some(5), &newest);
     let LabOutput::Send(LinkId(5), LabText::Post(pairs)) = &outputs[0] else { panic!("{outputs:?}") };
     let said: String = pairs.iter().map(|pair| format!("{}:{},", pair.key, pair.text)).collect();
     assert_eq!(said, "rtemp:22.10,rhumd:41.20,stemp:ERR,smois:345.00,winds:ERR,");
-    assert_eq!(outputs.iter().filter(|output| matches!(output, LabOutput::Close(..))).count(), 2);
-    assert_eq!(outputs.len(), 4, "no answer elsewhere without a port for it: {outputs:?}");
-    assert_eq!(own(&mut lab, &newest), [], "nobody waits any more");
+    assert!(matches!(outputs[1..], [LabOutput::Close(LinkId(5), _)]), "nothing without a port: {outputs:?}");
+    assert_eq!(own(&mut lab, Some(5), &newest), [], "nobody waits any more");
 }
 
 #[test]
 fn an_answer_goes_back_on_a_new_link_too_where_a_port_is_given() {
     let mut lab = lab(LabConfig { answer_port: Some(1024), ..LabConfig::default() });
     say(&mut lab, 5, HOST, LabText::Request);
-    let outputs = own(&mut lab, &[]);
+    let outputs = own(&mut lab, Some(5), &[]);
     let LabOutput::Connect(ix, address) = &outputs[2] else { panic!("{outputs:?}") };
     assert_eq!(address, "192.168.1.2:1024");
     let outputs = lab.input(|lab, now| lab.link_up(now.mono, *ix, LinkId(6), HOST));
@@ -161,44 +158,52 @@ fn an_answer_goes_back_on_a_new_link_too_where_a_port_is_given() {
     );
     // One that is gone meanwhile is told; one that does not come about is given up.
     say(&mut lab, 7, HOST, LabText::Request);
-    own(&mut lab, &[]);
+    own(&mut lab, Some(7), &[]);
     let outputs = lab.input(|lab, now| lab.link_failed(now.mono, PeerIx(ix.0 + 1), "refused"));
     assert!(matches!(&outputs[..], [LabOutput::Report(LabReport::NotAnswered { .. })]), "{outputs:?}");
     say(&mut lab, 8, HOST, LabText::Request);
-    own(&mut lab, &[]);
+    own(&mut lab, Some(8), &[]);
     let outputs = lab.run_until(Instant::ZERO + 4 * SECOND);
     assert!(matches!(&outputs[..], [LabOutput::Disconnect(..), LabOutput::Report(_)]), "{outputs:?}");
 }
 
 #[test]
-fn one_that_hangs_up_is_not_answered_and_a_flood_is_bounded() {
+fn one_that_hangs_up_is_answered_only_where_it_listens() {
+    for (answer_port, answers) in [(None, 0), (Some(1024), 1)] {
+        let mut lab = lab(LabConfig { answer_port, ..LabConfig::default() });
+        say(&mut lab, 5, HOST, LabText::Request);
+        lab.input(|lab, _| assert!(!lab.link_down(LinkId(5))));
+        let outputs = own(&mut lab, Some(5), &[]);
+        let connects = outputs.iter().filter(|output| matches!(output, LabOutput::Connect(..))).count();
+        assert_eq!((connects, outputs.len()), (answers, answers), "{outputs:?}");
+    }
+}
+
+#[test]
+fn a_flood_of_requests_is_bounded() {
     let mut lab = lab(LabConfig { answer_port: Some(1024), ..LabConfig::default() });
-    say(&mut lab, 5, HOST, LabText::Request);
-    lab.input(|lab, _| assert!(!lab.link_down(LinkId(5))));
-    assert_eq!(own(&mut lab, &[]), []);
     for link in 0..1_000 {
-        let closed = say(&mut lab, link, HOST, LabText::Request);
-        let expected = if link == 0 {
-            "read"
-        } else if link < 64 {
-            "wait"
-        } else {
-            "close"
-        };
-        match (&closed[..], expected) {
-            ([LabOutput::ReadOwn], "read") | ([], "wait") | ([LabOutput::Close(..)], "close") => {}
+        let outputs = say(&mut lab, link, HOST, LabText::Request);
+        match &outputs[..] {
+            [LabOutput::ReadOwn(_)] if link < 32 => {}
+            [LabOutput::Close(..)] if link >= 32 => {}
             other => panic!("{link}: {other:?}"),
         }
     }
-    assert_eq!(own(&mut lab, &[]).len(), 3 * WAITING_MAX);
-    assert_eq!(lab.machine().status(crate::proto::contract::at(lab.now()))["turned_away"], 1_000 - 64);
+    for link in 0..1_000 {
+        assert_eq!(own(&mut lab, Some(link), &[]).len(), if link < 32 { 3 } else { 0 });
+    }
+    assert_eq!(lab.machine().status(crate::proto::contract::at(lab.now()))["turned_away"], 1_000 - 32);
+    // The answers are still on their way: what is asked now goes back on its own link alone.
+    say(&mut lab, 2_000, HOST, LabText::Request);
+    assert_eq!(own(&mut lab, Some(2_000), &[]).len(), 2);
 }
 
 #[test]
 fn the_token_is_filled_held_and_passed_on() {
     let mut lab = lab(LabConfig { ring: Some(ring(false)), ..LabConfig::default() });
-    assert_eq!(say(&mut lab, 1, HOST, LabText::Token(LabToken::new())), [LabOutput::ReadOwn]);
-    assert_eq!(own(&mut lab, &[(channel("sht3x-44", "temperature"), Ok(22.1))]), []);
+    assert_eq!(say(&mut lab, 1, HOST, LabText::Token(LabToken::new())), [LabOutput::ReadOwn(None)]);
+    assert_eq!(own(&mut lab, None, &[reading("sht3x-44", "temperature", Ok(22.1))]), []);
     assert_eq!(lab.run_until(Instant::ZERO + SECOND), []);
     let outputs = lab.run_until(Instant::ZERO + 2 * SECOND);
     assert_eq!(outputs, [LabOutput::Connect(PeerIx(0), "192.168.1.3:1024".into())]);
@@ -256,7 +261,7 @@ enum Step {
     Failed(usize),
     Down(u64),
     Say(u64, u8, LabText),
-    Own,
+    Own(Option<u64>),
     Pass(u64),
 }
 
@@ -272,7 +277,7 @@ fn step() -> impl Strategy<Value = Step> {
         (0..6_usize).prop_map(Step::Failed),
         (0..9_u64).prop_map(Step::Down),
         (0..9_u64, 0..4_u8, text).prop_map(|(link, host, text)| Step::Say(link, host, text)),
-        Just(Step::Own),
+        prop::option::of(0..9_u64).prop_map(Step::Own),
         (1..20_000_u64).prop_map(Step::Pass),
     ]
 }
@@ -286,16 +291,16 @@ proptest! {
         let mut lab = lab(LabConfig { peers, answer_port: Some(1024), ring: Some(ring(true)), ..LabConfig::default() });
         for step in steps {
             let remote = |host: u8| IpAddr::from([192, 168, 1, host]);
-            let asked = !lab.machine().waiting.is_empty();
+            let token_waits = lab.machine().token.is_some();
             let outputs = match step {
                 Step::Up(ix, link) => lab.input(|lab, now| lab.link_up(now.mono, PeerIx(ix), LinkId(link), remote(2))),
                 Step::Failed(ix) => lab.input(|lab, now| lab.link_failed(now.mono, PeerIx(ix), "why")),
                 Step::Down(link) => lab.input(|lab, _| { lab.link_down(LinkId(link)); }),
                 Step::Say(link, host, text) => say(&mut lab, link, remote(host), text),
-                Step::Own => own(&mut lab, &[]),
+                Step::Own(asker) => own(&mut lab, asker, &[]),
                 Step::Pass(ms) => { let until = lab.now() + Duration::from_millis(ms); lab.run_until(until) }
             };
-            prop_assert!(!asked || !outputs.contains(&LabOutput::ReadOwn));
+            prop_assert!(!token_waits || !outputs.contains(&LabOutput::ReadOwn(None)));
             prop_assert!(lab.machine().errands.len() <= WAITING_MAX && lab.machine().waiting.len() <= WAITING_MAX);
         }
     }

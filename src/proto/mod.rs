@@ -32,7 +32,7 @@ mod zre;
 pub use backoff::Backoff;
 pub use clock::OwnClock;
 pub use deal::{Deal, DealOutput, TRIES_MAX};
-pub use lab::{Lab, LabConfig, LabOutput, LabReport, LabRing, LabSource};
+pub use lab::{Lab, LabConfig, LabOutput, LabReading, LabReport, LabRing, LabSource};
 pub use primary::{PollOrder, Primary, PrimaryConfig, PrimaryOutput, PrimaryReport};
 pub use ring::{Ring, RingConfig, RingOutput, RingPart, RingReport};
 pub use secondary::{Secondary, SecondaryOutput};

@@ -80,7 +80,7 @@ impl Station {
             pilots: Pilots::default(),
             connection,
             stream: Stream::after(last),
-            state: "IDLE".to_owned(),
+            state: config.state.clone(),
             next_id: 0,
             counts: Counts::default(),
             outputs: VecDeque::new(),
@@ -160,13 +160,18 @@ impl Station {
         }
     }
 
-    /// The node is in this state now. Everybody who has to know hears of it when it is another.
-    pub fn set_state(&mut self, now: Now, state: &str) {
-        if self.state != state {
-            state.clone_into(&mut self.state);
-            if let Some(above) = self.links.above.as_ref().map(|above| above.id.clone()) {
-                self.send(now, &above, "STATE", Json::from(state));
-            }
+    /// The node is in this state now, as `asker` wanted, who hears of it; and so does the station above when it is
+    /// another than before.
+    pub fn set_state(&mut self, now: Now, state: &str, asker: &StationAsker) {
+        let is_another = self.state != state;
+        state.clone_into(&mut self.state);
+        let above = self.links.above.as_ref().map(|above| above.id.clone());
+        let is_told = above.as_ref() == Some(&asker.sender);
+        if let Some(above) = above.filter(|_| is_another || is_told) {
+            self.send(now, &above, "STATE", Json::from(state));
+        }
+        if !is_told {
+            self.tell(now, &asker.sender, "STATE", Json::from(state));
         }
     }
 
@@ -191,9 +196,7 @@ impl Station {
     /// Does what is due.
     pub fn handle_timeout(&mut self, now: Now) {
         let links = &self.links;
-        let can_go = |message: &StationMessage| {
-            matches!(links.way(None, std::slice::from_ref(&message.to)), Way::Link(..))
-        };
+        let can_go = |message: &StationMessage| links.link_to(&message.to).is_some();
         let mut all_due = Vec::new();
         while let Some(due) = self.outbox.take_due(now.mono, can_go) {
             all_due.push(due);
@@ -271,7 +274,7 @@ impl Station {
 
     fn dispatch(&mut self, now: Now, message: StationMessage) {
         if message.wants_receipt() {
-            let is_sent = matches!(self.links.way(None, std::slice::from_ref(&message.to)), Way::Link(..));
+            let is_sent = self.links.link_to(&message.to).is_some();
             for old in self.outbox.add(now.mono, message.clone(), is_sent) {
                 self.give_up(now, old);
             }
@@ -292,7 +295,7 @@ impl Station {
 
     fn send_what_waits_for(&mut self, now: Now, link: LinkId) {
         let links = &self.links;
-        let leads_there = |message: &StationMessage| matches!(links.way(None, std::slice::from_ref(&message.to)), Way::Link(way, _) if way == link);
+        let leads_there = |message: &StationMessage| links.link_to(&message.to) == Some(link);
         for message in self.outbox.take_for(now.mono, leads_there) {
             self.put_on_its_way(message);
         }

@@ -13,7 +13,7 @@ use super::outcome::{Outcome, ReadingCount};
 use super::process::address;
 use super::scenario::{Scenario, SimRole};
 use super::world::{Event, World};
-use crate::model::{Instant, JournalId, NodeName, RingId};
+use crate::model::{Instant, JournalId, Member, NodeName, RingId};
 
 /// From one look at the world to the next while something is to be waited for: how exactly healing is measured.
 const LOOK_CLOSELY: Duration = Duration::from_millis(10);
@@ -332,12 +332,15 @@ impl World<'_> {
         let known = hosts.iter().filter_map(|at| self.hosts.get(*at));
         let mut journals: Vec<JournalId> = known.map(|host| host.disk.journal).collect();
         journals.sort_unstable();
-        let mut members: Vec<JournalId> = Vec::new();
+        let mut last: &[Member] = &[];
         hosts.iter().filter_map(view).all(|view| {
-            members.clear();
-            members.extend(view.members.iter().map(|member| member.who.id.journal));
-            members.sort_unstable();
-            members == journals
+            // Members in the same order as the last one had them are the same ones.
+            let former = std::mem::replace(&mut last, view.members);
+            ids(former).eq(ids(view.members)) || {
+                let mut members: Vec<JournalId> = ids(view.members).collect();
+                members.sort_unstable();
+                members == journals
+            }
         })
     }
 
@@ -453,4 +456,9 @@ impl World<'_> {
         };
         self.hosts.iter().enumerate().map(line).collect::<Vec<_>>().join("; ")
     }
+}
+
+/// The members of a ring, in their order.
+fn ids(members: &[Member]) -> impl Iterator<Item = JournalId> {
+    members.iter().map(|member| member.who.id.journal)
 }

@@ -13,8 +13,8 @@ use super::error::{Doing, StoreError};
 use super::schema::err_reason;
 use crate::model::{Channel, Value, WallTime};
 
-/// Most channels that are told: those with the newest readings. As JSON they fit a line.
-pub const LATEST_CHANNELS_MAX: usize = 4_096;
+/// Most channels that are told: those with the newest readings. As JSON they fit a line, with the longest of names.
+pub const LATEST_CHANNELS_MAX: usize = 3_000;
 
 /// Channels that are remembered, some 60 bytes each; of more, those that came first.
 const REMEMBERED_MAX: usize = 16_384;

@@ -129,7 +129,7 @@ fn body(key: &str, value: Option<&RawValue>, id: &str) -> Result<Body, WireError
         "LATEST" if text == "null" => Ok(Body::LatestRequest),
         "LATEST" => serde_json::from_str(text).map(Body::Latest).map_err(|e| bad("LATEST")(e.to_string())),
         "PING" => Ok(Body::Ping),
-        "PONG" => pong::decode(text).map(|(clock, sink)| Body::Pong(clock, sink)).map_err(bad("PONG")),
+        "PONG" => pong::decode(text).map(Body::Pong).map_err(bad("PONG")),
         "ERROR" => {
             let fault: Fault = serde_json::from_str(text).unwrap_or_default();
             Ok(Body::Error { re: fault.re, text: fault.text })
@@ -281,8 +281,8 @@ fn encode_body(body: &Body, out: &mut Vec<u8>) {
             append_json(out, text.as_str());
             out.push(b'}');
         }
-        Body::Pong(clock, sink) => {
-            if let Some(value) = pong::value(clock.as_ref(), *sink) {
+        Body::Pong(pong) => {
+            if let Some(value) = pong::value(pong) {
                 out.extend_from_slice(b",\"value\":");
                 append_json(out, &value);
             }

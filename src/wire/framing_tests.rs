@@ -98,7 +98,9 @@ fn nothing_is_waited_for_that_a_peer_sends_only_after_an_answer() {
     assert_eq!(told_of(b"Requesting Dat"), None);
     assert_eq!(told_of(b"Requesting Data"), Some(Dialect::Lab));
     // Not told, but nobody can have said anything yet either.
-    for bytes in [&b""[..], b"\r\n", b"{", b"12", b"J", b"JSN", b"\0\0", b"\xFF\0\0\0", b"t"] {
+    for bytes in
+        [&b""[..], b"\r\n", b"{", b"12", b"J", b"JSN", b"\0\0", b"\xFF\0\0\0", b"t", b"\0\0\n", b"\x001\r"]
+    {
         assert_eq!(told_of(bytes), None, "{}", bytes.escape_ascii());
     }
 }

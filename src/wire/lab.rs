@@ -1,7 +1,7 @@
 //! The lab's text packets: `Requesting Data`, `Post Data,rtemp:22.10,...,` and `token,...,seq:N`.
 //!
 //! A packet has no terminator: it ends where its connection is closed, or where its sender pauses. So whoever drives
-//! the decoder calls [`LabDecoder::finish`] then. Only a request is whole by itself, for its sender waits for the answer.
+//! the decoder calls [`LabDecoder::finish`] then. Only a request is whole by itself: its sender waits for the answer.
 
 use std::time::Duration;
 

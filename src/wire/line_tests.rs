@@ -96,9 +96,13 @@ fn sample_messages() -> Vec<Message> {
         message(Body::Latest(serde_json::json!([{"node": "n", "value": 21.5}]))),
         message(Body::Status(json!({"node": "pi-2", "peers": [1, null]}))),
         message(Body::Ping),
-        message(Body::Pong(None, None)),
-        message(Body::Pong(Some(sample_clock()), None)),
-        message(Body::Pong(Some(sample_clock()), Some(SinkPlace { rank: 2, part: SinkPart::Waits }))),
+        message(Body::Pong(Pong::default())),
+        message(Body::Pong(Pong { clock: Some(sample_clock()), ..Pong::default() })),
+        message(Body::Pong(Pong {
+            role: Some(RoleName::Primary),
+            clock: Some(sample_clock()),
+            sink: Some(SinkPlace { rank: 2, part: SinkPart::Waits }),
+        })),
         message(Body::Error { re: "3".into(), text: "a \"quoted\" word\r\n".into() }),
         message(Body::Unknown { key: "LATER".into() }),
     ]

@@ -12,7 +12,11 @@ fn read(path: &[&str], text: &str) -> Result<Routed, String> {
 }
 
 /// As `json.dumps` of auto-pi-lot 0.5.1 wrote it, with the fields in its order.
-const SEEN: &str = r#"{"id": "cam_0", "to": "T", "sender": "cam", "key": "DATA", "value": {"pilot": "p1", "x": 2.5}, "timestamp": "2026-11-20T19:20:00.123456", "changed": false, "flags": {"NOREPEAT": true}, "blosc": false, "ttl": 2}"#;
+const SEEN: &str = concat!(
+    r#"{"id": "cam_0", "to": "T", "sender": "cam", "key": "DATA", "value": {"pilot": "p1", "x": 2.5}, "#,
+    r#""timestamp": "2026-11-20T19:20:00.123456", "changed": false, "flags": {"NOREPEAT": true}, "#,
+    r#""blosc": false, "ttl": 2}"#
+);
 
 #[test]
 fn a_message_that_was_seen_is_read_field_by_field() {

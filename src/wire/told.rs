@@ -97,7 +97,8 @@ fn big_or_little_endian(length: [u8; LENGTH_BYTES], can_be_2012: bool, text: &[u
 }
 
 fn has_line(first: &[u8]) -> bool {
-    let end = first.iter().rposition(|byte| matches!(byte, b'\r' | b'\n'));
+    // No text has a zero in it, and many lengths have one.
+    let end = first.iter().rposition(|byte| matches!(byte, b'\r' | b'\n')).filter(|_| !first.contains(&0));
     end.and_then(|end| first.get(..end)).is_some_and(|line| !line.iter().all(u8::is_ascii_whitespace))
 }
 

@@ -78,6 +78,9 @@ impl ZmtpLink {
         if !self.open.has(FramingName::Autopilot) {
             return Err(WireError::NotOpen { framing: FramingName::Autopilot.as_str() });
         }
+        if self.contents == Contents::Plain {
+            return self.contents.read(text, &mut Known::default());
+        }
         let json = json::read(text).map_err(|why| WireError::NotJson { why, excerpt: excerpt(text) })?;
         match station::station_message(path, json, text) {
             Ok(routed) => routed.map(|routed| envelope::bare(Body::Station(routed))),

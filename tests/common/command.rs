@@ -34,7 +34,8 @@ pub(crate) fn command(args: &str) -> Command {
     command
 }
 
-fn finished(output: &Output) -> Finished {
+/// What a command left that has ended.
+pub(crate) fn finished(output: &Output) -> Finished {
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_owned()).unwrap();
     Finished { code: output.status.code(), stdout: text(&output.stdout), stderr: text(&output.stderr) }
 }

@@ -20,7 +20,7 @@ mod stores;
 mod terminal;
 
 pub(crate) use client::Client;
-pub(crate) use command::{Finished, command, pisink, pisink_by};
+pub(crate) use command::{Finished, command, finished, pisink, pisink_by};
 pub(crate) use fake::{FakeSecondary, fake_value};
 pub(crate) use jsocket::{JsocketDialect, JsocketPeer};
 pub(crate) use lan::Lan;

@@ -139,7 +139,7 @@ impl Launch {
 
 /// Flags that `pisink run` takes once.
 fn is_single(flag: &str) -> bool {
-    flag.starts_with("--") && !matches!(flag, "--peer" | "--chip" | "--fault" | "--host")
+    flag.starts_with("--") && !matches!(flag, "--peer" | "--chip" | "--fault" | "--host" | "--lab-peer")
 }
 
 /// A running node.

@@ -7,15 +7,14 @@
     path A,B,C KEY JSON   by an explicit path
     array TO COUNT raw|blosc    DATA with a numpy array of 0, 0.5, 1, ... and x: 7
     stream KEY COUNT MIN  a stream of {"n": 0}, {"n": 1}, ...
-    outbox                `outbox IDS`: what has no receipt
     end
-Heard messages: `heard KEY JSON`.
+Heard messages, receipts among them: `heard KEY JSON`.
 """
 
 import json
+import os
 import pathlib
 import sys
-import time
 
 from autopilot import prefs
 
@@ -27,7 +26,7 @@ prefs.init({"AGENT": "pilot", "NAME": sys.argv[1], "LOGDIR": str(here), "DATADIR
 import numpy as np  # noqa: E402  (Autopilot's settings have to be there before its classes)
 from autopilot.networking import Net_Node  # noqa: E402
 
-KEYS = ["STATE", "LATEST", "ERROR", "DATA", "CONTINUOUS", "PING", "START", "STOP", "PARAM", "FILE", "HANDSHAKE", "COHERE"]
+KEYS = ["CONFIRM", "STATE", "LATEST", "ERROR", "DATA", "CONTINUOUS", "PING", "START", "STOP", "PARAM", "FILE", "COHERE"]
 
 
 def heard(key):
@@ -47,8 +46,6 @@ def main():
             break
         act(node, words)
     # Threads of Autopilot would keep the process.
-    sys.stdout.flush()
-    import os
     os._exit(0)
 
 
@@ -67,11 +64,7 @@ def act(node, words):
         queue = node.get_stream("video", words[1], min_size=int(words[3]))
         for n in range(int(words[2])):
             queue.append({"n": n})
-        queue.append("END")
         print("said stream", flush=True)
-    elif words[0] == "outbox":
-        time.sleep(0.05)
-        print("outbox", " ".join(sorted(node.outbox)), flush=True)
 
 
 main()

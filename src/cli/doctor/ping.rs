@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value as Json;
 
 use crate::io;
-use crate::model::{Body, ClockSample, Message, WallTime};
+use crate::model::{Body, ClockSample, Message, Pong, WallTime};
 use crate::wire::{self, LineDecoder};
 
 /// How often the other end is asked; the shortest round trip counts.
@@ -120,8 +120,11 @@ impl Link {
         let round_trip = begun.elapsed();
         // Not the wall clock again: it may be set between the two.
         let back = sent + round_trip;
-        let clock =
-            if let Body::Pong(Some(clock), _) = &pong { Some(offset(sent, back, clock)) } else { None };
+        let clock = if let Body::Pong(Pong { clock: Some(clock), .. }) = &pong {
+            Some(offset(sent, back, clock))
+        } else {
+            None
+        };
         Ok((round_trip, clock))
     }
 

@@ -94,6 +94,7 @@ impl Machine {
         let settings = Settings {
             zre: None,
             name: NodeName::new("bench").unwrap(),
+            lab: crate::proto::LabConfig::default(),
             role: RoleSettings::Secondary,
             listen: "127.0.0.1:1".to_owned(),
             access: AccessSettings::default(),

@@ -10,10 +10,10 @@ use mio::{Interest, Token};
 use super::EventLoop;
 use crate::io::clock;
 use crate::io::link::{Fate, Link, Received};
-use crate::model::{Access, Body, FramingName};
+use crate::model::{Access, Body, FramingName, Message};
 use crate::node::Input;
 use crate::proto::{Far, LinkId};
-use crate::wire::Framing;
+use crate::wire::{Framing, WireError};
 
 /// Links at once; more are turned away at the door.
 const LINKS_MAX: usize = 10_240;
@@ -168,7 +168,9 @@ impl EventLoop {
         }
         if link.is_open() {
             let brought_message = link.messages != messages;
-            self.unfinished.after_read(id, clock::now().mono, brought_message, link.is_partial());
+            let now = clock::now().mono;
+            self.unfinished.after_read(id, now, brought_message, link.is_partial());
+            self.pauses.after_read(id, now, link.pause());
         }
         let is_peer = link.far.is_some();
         if matches!(turn, ReadTurn::Ended) && !is_peer && link.is_open() {
@@ -200,6 +202,9 @@ impl EventLoop {
             let input = match link.receive(scratch) {
                 Received::Bytes(bytes) => bytes,
                 Received::Nothing => return ReadTurn::Drained,
+                Received::End | Received::Failed(_) if !self.finish_message(id, link) => {
+                    return ReadTurn::Dropped;
+                }
                 Received::End => return ReadTurn::Ended,
                 Received::Failed(why) => return ReadTurn::Failed(why),
             };
@@ -229,11 +234,7 @@ impl EventLoop {
                 link.keep_alive();
             }
             link.is_script |= is_script;
-            let input = match message {
-                Ok(message) => Input::Message { link: id, message },
-                Err(error) => Input::Offence { link: id, error },
-            };
-            self.parts.node.handle_input(now, input);
+            self.parts.node.handle_input(now, message_input(id, message));
             undrained += 1;
             if is_script && undrained < MESSAGES_TOGETHER_MAX {
                 continue;
@@ -247,6 +248,25 @@ impl EventLoop {
             self.unsent.insert(id);
         }
         undrained == 0 || !self.drain_beside(now, Some((id, link)))
+    }
+
+    /// The other end pauses: that may be the end of a message.
+    pub(super) fn end_message(&mut self, id: LinkId) {
+        let Some(mut link) = self.links.remove(&id) else { return };
+        if !self.finish_message(id, &mut link) {
+            return self.forget_link(id, link);
+        }
+        self.unfinished.after_read(id, clock::now().mono, true, link.is_partial());
+        self.links.insert(id, link);
+    }
+
+    /// Tells the node of a message that ends with its connection, or with a pause; false when it wants to drop the
+    /// link.
+    fn finish_message(&mut self, id: LinkId, link: &mut Link) -> bool {
+        let Some(message) = link.finish_message() else { return true };
+        let now = clock::now();
+        self.parts.node.handle_input(now, message_input(id, message));
+        !self.drain_beside(now, Some((id, link)))
     }
 
     /// Sends what waits on every link that has something new, and closes those that have come to their end. What this
@@ -320,6 +340,7 @@ impl EventLoop {
         let _ = self.parts.poll.registry().deregister(link.stream());
         self.held_bytes -= link.counted_bytes;
         self.unfinished.end(id);
+        self.pauses.end(id);
         self.paused.remove(&id);
         self.unread.remove(&id);
         self.unsent.remove(&id);
@@ -332,6 +353,14 @@ impl EventLoop {
         {
             self.peers.remove(&far);
         }
+    }
+}
+
+/// What the node is told of what came.
+fn message_input(link: LinkId, message: Result<Message, WireError>) -> Input {
+    match message {
+        Ok(message) => Input::Message { link, message },
+        Err(error) => Input::Offence { link, error },
     }
 }
 

@@ -128,7 +128,7 @@ impl EventLoop {
             return false;
         }
         self.reads += 1;
-        if let Asker::Link(link) = asker
+        if let Some(link) = asker.link()
             && let Some(asking) = self.link_or_beside(link, beside)
         {
             asking.awaited += 1;
@@ -149,7 +149,7 @@ impl EventLoop {
     }
 
     fn tell_people(&mut self, now: Now, report: &Report) {
-        if matches!(report, Report::Primary(_) | Report::Standby(_) | Report::Ring(_)) {
+        if matches!(report, Report::Primary(_) | Report::Standby(_) | Report::Ring(_) | Report::Lab(_)) {
             return log::log!(level(report), "{report}");
         }
         self.tell_of_strangers(now, level(report), report);

@@ -20,6 +20,8 @@ pub struct StationConfig {
     pub repeat_interval: Duration,
     /// The commands that it obeys.
     pub allow: Commands,
+    /// What it says of itself at first: `IDLE`, `RUNNING`, ...
+    pub state: String,
     /// What a handshake says of its settings.
     pub prefs: Json,
     /// For jitter.

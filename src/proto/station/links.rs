@@ -146,10 +146,10 @@ impl Links {
         }
         if let Some(link) = self.direct(next) {
             // An explicit path ends with the recipient said twice.
-            return Way::Link(link, if next == last { Vec::new() } else { self.through(next, rest) });
+            return Way::Link(link, if next == last { Vec::new() } else { Self::through(next, rest) });
         }
         if let Some(link) = self.routes.get(next).copied().filter(|link| Some(*link) != from) {
-            let path = self.names.get(&link).map(|child| self.through(child, rest));
+            let path = self.names.get(&link).map(|child| Self::through(child, rest));
             return Way::Link(link, path.unwrap_or_default());
         }
         match &self.above {
@@ -161,11 +161,21 @@ impl Links {
         }
     }
 
-    /// The frames of a message that `child` is to pass on. It reads them as if they had come from another station.
-    fn through(&self, child: &str, rest: &[String]) -> Vec<String> {
+    /// By which link a message of this station's own goes to `to`, if any.
+    pub(super) fn link_to(&self, to: &str) -> Option<LinkId> {
+        match self.way(None, &[to.to_owned()]) {
+            Way::Link(link, _) => Some(link),
+            Way::Here | Way::Nowhere => None,
+        }
+    }
+
+    /// The frames of a message that `child` is to pass on. It reads them as if they had come from below: the first is
+    /// who sent them, and to Autopilot's stations that is one who can be reached below from then on. So it must not be
+    /// this station, to which they would send nothing more; it is the child itself, which does no harm.
+    fn through(child: &str, rest: &[String]) -> Vec<String> {
         let hops = if rest.first().is_some_and(|first| first == child) { rest.get(1..) } else { Some(rest) };
         let hops = hops.unwrap_or_default().iter().cloned();
-        [self.id.clone(), child.to_owned()].into_iter().chain(hops).collect()
+        [child.to_owned(), child.to_owned()].into_iter().chain(hops).collect()
     }
 }
 
@@ -214,12 +224,12 @@ mod tests {
         assert_eq!(way(CHILD, "pi _mic"), Way::Link(OTHER, vec![]));
         assert_eq!(way(CHILD, "pi T"), Way::Link(UP, path("T T")));
         assert_eq!(way(CHILD, "pi stranger"), Way::Link(UP, path("T stranger")));
-        assert_eq!(way(OTHER, "pi far"), Way::Link(CHILD, path("pi cam far")));
+        assert_eq!(way(OTHER, "pi far"), Way::Link(CHILD, path("cam cam far")));
     }
 
     #[test]
     fn an_explicit_path_is_followed_hop_by_hop() {
-        assert_eq!(way(OTHER, "pi cam far far"), Way::Link(CHILD, path("pi cam far far")));
+        assert_eq!(way(OTHER, "pi cam far far"), Way::Link(CHILD, path("cam cam far far")));
         assert_eq!(way(OTHER, "pi cam cam"), Way::Link(CHILD, vec![]));
         assert_eq!(way(CHILD, "pi T pi2 x x"), Way::Link(UP, path("T pi2 x x")));
     }
@@ -230,7 +240,7 @@ mod tests {
             assert_eq!(way(UP, frames), Way::Link(CHILD, vec![]), "{frames:?}");
         }
         for frames in ["far", "T pi far", "pi far"] {
-            assert_eq!(way(UP, frames), Way::Link(CHILD, path("pi cam far")), "{frames:?}");
+            assert_eq!(way(UP, frames), Way::Link(CHILD, path("cam cam far")), "{frames:?}");
         }
         assert_eq!(way(UP, "T pi stranger"), Way::Nowhere, "not back where it came from");
     }

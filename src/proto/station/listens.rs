@@ -1,5 +1,5 @@
-//! What each key means to a station. A command that changes the node is obeyed only where its settings allow it; what is
-//! refused is confirmed like any other message, for it has come, and answered by an ERROR that says how to allow it.
+//! What each key means to a station. A command that changes the node is obeyed only where its settings allow it; what
+//! is refused is confirmed like any other message, for it has come, and answered by an ERROR that says how to allow it.
 
 use serde_json::{Map, Value as Json, json};
 

@@ -150,10 +150,19 @@ fn configs() -> impl Strategy<Value = FileConfig> {
     let rest = (word(), word(), word(), word(), word());
     let zre = (word(), words(), word(), proptest::option::of(any::<bool>()));
     let ring = (place(), words(), place(), word(), word(), word());
+    let lab_ring = (word(), proptest::option::of(any::<u32>()), proptest::option::of(any::<bool>()), word());
+    let lab = (words(), word(), proptest::option::of(any::<u16>()), lab_ring);
     let autopilot = (word(), word(), word(), word(), word(), word());
-    let more = (autopilot, zre);
-    (names, lists, times, rest, ring, more).prop_map(|(names, lists, times, rest, ring, (autopilot, zre))| {
-        FileConfig {
+    let more = (autopilot, zre, lab);
+    (names, lists, times, rest, ring, more).prop_map(
+        |(names, lists, times, rest, ring, (autopilot, zre, lab))| FileConfig {
+            lab_peers: lab.0,
+            lab_interval: lab.1,
+            lab_answer_port: lab.2,
+            lab_next: lab.3.0,
+            lab_hosts: lab.3.1,
+            lab_token: lab.3.2,
+            lab_hold: lab.3.3,
             zre: zre.0,
             zre_groups: zre.1,
             description: zre.2,
@@ -190,8 +199,8 @@ fn configs() -> impl Strategy<Value = FileConfig> {
             stream: autopilot.3,
             stream_wait: autopilot.4,
             files: autopilot.5.map(Into::into),
-        }
-    })
+        },
+    )
 }
 
 proptest! {
