@@ -4,6 +4,7 @@
 
 use std::collections::VecDeque;
 
+use core::net::IpAddr;
 use serde_json::Value as Json;
 
 use crate::model::{Body, Instant, JournalId, Message, NodeName, Now, Pack, Pong, Readings};
@@ -98,15 +99,7 @@ impl Node {
         match input {
             Input::LinkUp { link, far, remote } => {
                 self.guests.link_up(link, remote);
-                match far {
-                    Some(Far::Duty(peer)) => self.duty.link_up(now, peer, link),
-                    Some(Far::Lab(ix)) => {
-                        self.drive_lab(now, |lab| lab.link_up(now.mono, ix, link, remote));
-                    }
-                    Some(Far::Zre(peer)) => self.tell_zre(now, |zre| zre.link_up(peer, link)),
-                    Some(Far::Station(_)) => self.station_link_up(link),
-                    None => {}
-                }
+                self.link_up(now, link, far, remote);
             }
             Input::LinkFailed { far: Far::Duty(peer), why } => self.duty.link_failed(now, peer, &why),
             Input::LinkFailed { far: Far::Lab(ix), why } => {
@@ -155,6 +148,16 @@ impl Node {
             Input::Refused { journal } => self.duty.refused(journal),
             Input::Become(role) => self.take_up(now, *role),
             Input::OrderAnswered { link, id, answer } => self.answer_order(link, id, answer),
+        }
+    }
+
+    fn link_up(&mut self, now: Now, link: LinkId, far: Option<Far>, remote: IpAddr) {
+        match far {
+            Some(Far::Duty(peer)) => self.duty.link_up(now, peer, link),
+            Some(Far::Lab(ix)) => self.drive_lab(now, |lab| lab.link_up(now.mono, ix, link, remote)),
+            Some(Far::Zre(peer)) => self.tell_zre(now, |zre| zre.link_up(peer, link)),
+            Some(Far::Station(_)) => self.station_link_up(link),
+            None => {}
         }
     }
 
