@@ -93,7 +93,9 @@ fn read(packet: &[u8]) -> Result<LabText, WireError> {
             false => Ok(LabText::Post(found)),
         };
     }
-    if let Some((before, seq)) = text.rsplit_once(SEQ).filter(|(before, _)| before.starts_with("tok")) {
+    if let Some((before, seq)) =
+        text.rsplit_once(SEQ).filter(|(before, _)| before.starts_with("tok") && before.ends_with([',', '/']))
+    {
         let seq =
             seq.trim_end_matches([',', ' ']).parse().map_err(|_| not_lab("seq: is followed by no number"))?;
         if before.split([',', '/']).count() > 2 * LAB_PAIRS_MAX {

@@ -88,6 +88,7 @@ fn what_is_no_packet_is_named() {
         (b"Post Datartemp:21.5,", "known are"),
         (b"token", "known are"),
         (b"token,seq:", "followed by no number"),
+        (b"token,a:1seq:2", "known are"),
         (b"token,seq:-1", "followed by no number"),
         (b"token,seq:99999999999999999999", "followed by no number"),
         (b"Post Data,rtemp:\xff,", "invalid utf-8"),

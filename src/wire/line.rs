@@ -45,10 +45,10 @@ impl LineDecoder {
                 if head.iter().all(u8::is_ascii_whitespace) {
                     continue;
                 }
-                return Some(self.contents.read(head, &mut self.known));
+                return Some(self.contents.read(head.trim_ascii_start(), &mut self.known));
             }
             self.partial.extend_from_slice(head);
-            let message = self.contents.read(&self.partial, &mut self.known);
+            let message = self.contents.read(self.partial.trim_ascii_start(), &mut self.known);
             self.partial.clear();
             self.partial.shrink_to(KEEP_CAPACITY_BYTES);
             return Some(message);

@@ -224,6 +224,9 @@ impl Process {
 
     /// Its status, once `is_so` of it.
     pub(crate) fn status_when(&self, what: &str, is_so: impl Fn(&Json) -> bool) -> Json {
+        if self.launch.is_elsewhere {
+            return until(what, || Some(self.status()).filter(|status| is_so(status)));
+        }
         let mut client = self.client();
         until(what, || Some(client.status()).filter(|status| is_so(status)))
     }
