@@ -19,8 +19,8 @@ const CHIP: &str = "zre";
 const NAME_MAX_CHARS: usize = 40;
 
 impl Node {
-    /// Becomes a peer of ZRE. Its role is told by a header. With `discovers`, it polls the nodes that it finds while it is
-    /// a primary.
+    /// Becomes a peer of ZRE. Its role is told by a header. With `discovers`, it polls the nodes that it finds while it
+    /// is a primary.
     pub fn join_zre(&mut self, mut config: ZreConfig, discovers: bool, now: Now) {
         self.discovers = discovers;
         config.headers.insert(ROLE_HEADER.to_owned(), self.duty.name().to_owned());

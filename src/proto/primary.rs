@@ -461,15 +461,6 @@ impl Primary {
         self.resume(now.mono);
     }
 
-    /// Forgets the peer's link, and that a journal comes from it; whether there was one.
-    fn unlink(&mut self, ix: PeerIx) -> bool {
-        let Some(peer) = self.peers.get(ix.0) else { return false };
-        if let Some(journal) = peer.journal {
-            self.journals.release(journal, ix);
-        }
-        peer.link().is_some_and(|link| self.links.remove(&link).is_some())
-    }
-
     fn set_timer(&mut self, ix: PeerIx) {
         let Some(peer) = self.peers.get_mut(ix.0) else { return };
         let wanted = peer.deadline();

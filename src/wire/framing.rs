@@ -79,6 +79,18 @@ impl Contents {
         };
         read.map_err(|error| error.unwrap_or_else(|why| WireError::NotJson { why, excerpt: excerpt(text) }))
     }
+
+    /// The same for a text of a framing whose messages may have several lines: parts of some messages are passed on as
+    /// the text that came, and there they have to be one line. In JSON a line's end means no more than a blank.
+    pub(super) fn read_lines(self, text: &[u8]) -> Result<Message, WireError> {
+        // Members of a ring speak line JSON: no token has come before on such a link.
+        let known = &mut Known::default();
+        if memchr::memchr2(b'\r', b'\n', text).is_none() {
+            return self.read(text, known);
+        }
+        let as_blank = |byte: &u8| if matches!(byte, b'\r' | b'\n') { b' ' } else { *byte };
+        self.read(&text.iter().map(as_blank).collect::<Vec<_>>(), known)
+    }
 }
 
 /// The framing of one link: its decoder, and how it is answered. Holds only what has come of an unfinished message.

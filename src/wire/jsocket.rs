@@ -6,7 +6,6 @@
 //! | 1.4 to 1.9 | u32 length, big-endian; JSON |
 //! | 2.0 | `JSN1`; u32 length and u32 CRC-32 of the JSON, both big-endian; JSON |
 
-use super::ring::Known;
 use super::told::JSOCKET_MAX_BYTES;
 use super::{Contents, JsocketDialect, WireError, excerpt};
 use crate::model::{Message, WallTime};
@@ -114,8 +113,7 @@ impl JsocketDecoder {
                 return Err(WireError::BadChecksum { said, found });
             }
         }
-        // Members of a ring do not speak jsocket: no token has come before this one.
-        self.contents.read(text, &mut Known::default())
+        self.contents.read_lines(text)
     }
 
     /// Whether a message has begun and not ended.

@@ -7,7 +7,9 @@ use crate::model::{
     BootId, Channel, Cursor, Cursors, Instant, Member, Message, Pack, Roster, Seq, TOKEN_MAX_BYTES,
     TOKEN_PIECES_MAX, Token, WallTime,
 };
-use crate::wire::{LINE_MAX_BYTES, LineDecoder, WireError, encode as encode_message};
+use crate::wire::{
+    Dialect, Framing, JsocketDialect, LINE_MAX_BYTES, LineDecoder, WireError, encode as encode_message,
+};
 
 fn decode_line(bytes: &[u8]) -> Result<Message, WireError> {
     LineDecoder::default().next(&mut &bytes[..]).expect("a whole line")
@@ -162,6 +164,19 @@ fn tokens_and_their_acknowledgements_are_read_as_they_are_written() {
         let read = read_as_written(str::from_utf8(&line).unwrap().trim_end(), &mut Known::default());
         assert_eq!(read.map(|message| message.body), is_quick.then_some(body));
     }
+}
+
+#[test]
+fn a_token_of_several_lines_goes_on_as_one() {
+    let line = encoded(Body::Token(Box::new(token())));
+    let members = line.windows(11).position(|part| part == b"\"members\":[").unwrap() + 11;
+    let text = [&line[..members], b"\r\n \n", line[members..].trim_ascii_end()].concat();
+    let length = u32::try_from(text.len()).unwrap().to_be_bytes();
+    let mut framing = Framing::speaking(Dialect::Jsocket(JsocketDialect::V1));
+    let message = framing.next(&mut &[&length[..], &text].concat()[..]).unwrap().unwrap();
+    assert_eq!(message.body, Body::Token(Box::new(token())));
+    let again = encoded(message.body);
+    assert_eq!(again.iter().filter(|byte| matches!(byte, b'\r' | b'\n')).count(), 2, "the end of the line");
 }
 
 #[test]

@@ -1,7 +1,6 @@
 //! A link in ZMTP, and what its messages mean: a message of ZRE, a station's (Autopilot), or any JSON as a line has it.
 //! The JSON is the last frame; what leads it is only for stations.
 
-use super::ring::Known;
 use super::zmtp::{self, ZmtpDecoder, ZmtpEvent};
 use super::{Contents, WireError, envelope, excerpt, json, station, zre};
 use crate::model::{Body, FramingName, Framings, Message, WallTime};
@@ -79,13 +78,12 @@ impl ZmtpLink {
             return Err(WireError::NotOpen { framing: FramingName::Autopilot.as_str() });
         }
         if self.contents == Contents::Plain {
-            return self.contents.read(text, &mut Known::default());
+            return self.contents.read_lines(text);
         }
         let json = json::read(text).map_err(|why| WireError::NotJson { why, excerpt: excerpt(text) })?;
         match station::station_message(path, json, text) {
             Ok(routed) => routed.map(|routed| envelope::bare(Body::Station(routed))),
-            // Members of a ring do not speak ZMTP: no token has come before this one.
-            Err(_) => self.contents.read(text, &mut Known::default()),
+            Err(_) => self.contents.read_lines(text),
         }
     }
 

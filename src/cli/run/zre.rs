@@ -35,8 +35,8 @@ pub(in crate::cli) struct ZreArgs {
     #[arg(long, env = "PISINK_DESCRIPTION", value_name = "TEXT")]
     description: Option<String>,
 
-    /// Poll every node of pisink that is found by ZRE and waits to be polled, beside the peers that are listed (primary)
-    /// [default: false]
+    /// Poll every node of pisink that is found by ZRE and waits to be polled, beside the peers that are listed
+    /// (primary) [default: false]
     #[arg(long, env = "PISINK_DISCOVER", value_name = "BOOL", num_args = 0..=1, require_equals = true)]
     #[arg(default_missing_value = "true")]
     discover: Option<bool>,

@@ -17,4 +17,13 @@ impl Primary {
             self.outputs.push_back(PrimaryOutput::Disconnect(ix, link));
         }
     }
+
+    /// Forgets the peer's link, and that a journal comes from it; whether there was one.
+    pub(super) fn unlink(&mut self, ix: PeerIx) -> bool {
+        let Some(peer) = self.peers.get(ix.0) else { return false };
+        if let Some(journal) = peer.journal {
+            self.journals.release(journal, ix);
+        }
+        peer.link().is_some_and(|link| self.links.remove(&link).is_some())
+    }
 }
