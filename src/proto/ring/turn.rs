@@ -47,6 +47,10 @@ impl Ring {
         }
         if is_taken {
             self.visit(now, token);
+            // What will be due while the token rests here is said at once, and nobody wakes up for it alone.
+            if let State::Holding { until, .. } = self.state {
+                self.acknowledge(Some(until));
+            }
         }
     }
 

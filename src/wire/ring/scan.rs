@@ -119,7 +119,7 @@ impl<'a> Scan<'a> {
             None => Some(NO_ITEMS),
             Some(()) => {
                 if self.expect_list(known.cursors.text()).is_none() {
-                    known.cursors = self.cursors()?;
+                    known.cursors = self.cursors(&known.cursors)?;
                 }
                 None
             }
@@ -154,13 +154,21 @@ impl<'a> Scan<'a> {
         self.expect(known?)
     }
 
-    /// Reads the cursors where they are not known: they change wherever readings come.
-    fn cursors(&mut self) -> Option<Cursors> {
+    /// Reads the cursors where they are not known as a whole: some of them change wherever readings come. One that
+    /// stands where it stood before is known.
+    fn cursors(&mut self, known: &Cursors) -> Option<Cursors> {
         let from = self.rest;
         let mut list = Vec::with_capacity(RING_MEMBERS_MAX);
+        // No cursor as this program writes it has a comma or a bracket in it.
+        let texts = known.text().unwrap_or_default().trim_matches(['[', ']']).split(',');
+        let mut before = texts.zip(known.iter());
         self.expect("[")?;
         for _ in 0..RING_MEMBERS_MAX {
-            list.push(self.cursor()?);
+            let cursor = match before.next() {
+                Some((text, cursor)) if self.expect(text).is_some() => *cursor,
+                _ => self.cursor()?,
+            };
+            list.push(cursor);
             if self.expect(",").is_none() {
                 break;
             }

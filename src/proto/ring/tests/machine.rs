@@ -106,7 +106,9 @@ fn in_a_quick_ring_the_next_token_is_the_acknowledgement() {
     let mut ring = machine(config(1));
     let first = token(ring.machine(), 3, 10);
     let mut rotation = |link: u64, seq: u64, time: Duration| {
-        let token = Body::Token(Box::new(Token { seq, ..first.clone() }));
+        // It goes on at once, unless nobody has much for it.
+        let busy = if seq < 26 { seq } else { 0 };
+        let token = Body::Token(Box::new(Token { seq, busy, ..first.clone() }));
         let outputs = ring.input(|ring, now| assert!(ring.message(now, LinkId(link), token)));
         let later = ring.run_until(ring.now() + time);
         let acks = outputs.iter().chain(&later).filter_map(|output| match output {
@@ -128,6 +130,7 @@ fn in_a_quick_ring_the_next_token_is_the_acknowledgement() {
     assert_eq!(rotation(901, 20, 6 * MS), [(901, 20)], "none comes for a while");
     assert_eq!(rotation(901, 22, 6 * MS), [(901, 22)]);
     assert_eq!(rotation(901, 24, MS), [(901, 24)], "a rotation was slow");
+    assert_eq!(rotation(901, 26, Duration::ZERO), [(901, 26)], "a rotation was quick, and it rests here");
 }
 
 #[test]
