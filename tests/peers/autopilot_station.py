@@ -39,7 +39,7 @@ def main():
     while station.loop is None or isinstance(station.pusher, bool) and station.pusher:
         time.sleep(0.01)
     time.sleep(0.1)
-    print("ready", flush=True)
+    sys.stdout.write("ready\n")
     for line in sys.stdin:
         words = line.split(None, 3)
         if words[0] == "end":
@@ -49,8 +49,8 @@ def main():
             continue
         act = station.send if words[0] == "send" else station.push
         station.loop.add_callback(act, to=words[1], key=words[2], value=json.loads(words[3]))
-        print("said", flush=True)
-    print("done end", flush=True)
+        sys.stdout.write("said\n")
+    sys.stdout.write("done end\n")
     sys.stdout.flush()
     os._exit(0)
 
